@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh Debian 12 with python3, venv and make: `make run`, `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.PHONY: run test check format bench lock clean rules
+
+run: $(VENV)/.run
+	$(BIN)/entrepot serve --cache var/cache $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check server tests
+	$(BIN)/ruff check server tests
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_tree.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format server tests
+	$(BIN)/ruff check --fix server tests
+
+bench: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+# The table of contract rules and the tests that cover them, made from the tests' own marks.
+rules: $(VENV)/.dev
+	$(BIN)/python tests/rules.py > docs/contract-coverage.md
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/.run
+
+# Needs uv; everybody else installs from the committed lock files.
+lock:
+	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
+	  --extra build pyproject.toml -o requirements.lock
+	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
+	  --extra build --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) var build dist server/*.egg-info

@@ -1,0 +1,1 @@
+"""The embedded defaults: the YAML files of this directory, installed as package data."""

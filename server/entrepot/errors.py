@@ -1,0 +1,194 @@
+"""The one exception tree; `entrepot.web.errors` holds the one table from it to HTTP.
+
+    EntrepotError
+    ├── RequestError             the client asked for something that cannot be
+    │   ├── NameInvalid          not a repository name (spec "Pulling manifests", rule S-9)
+    │   ├── NameUnknown          not a registry or repository we serve (rule S-6)
+    │   ├── TagInvalid
+    │   ├── DigestInvalid
+    │   ├── RangeNotSatisfiable  start at or past the end (rule T-8)
+    │   ├── RangeUnsupported     more ranges than we answer (rules P-4, L-7)
+    │   └── Unsupported          an operation this registry never performs (N-4, M-4)
+    ├── AttemptError             what one mirror did, once; carried inside an `Exhausted`
+    │   ├── MirrorNotFound       a real 404 under the full Accept set (rule U-1)
+    │   ├── MirrorUnreachable    refused, reset, no route, no name, TLS failure
+    │   ├── MirrorSilent         nothing came for too long
+    │   ├── MirrorDenied         401 or 403 after the token flow (P15: often means "not found")
+    │   ├── MirrorThrottled      429, or our own limit for that mirror
+    │   ├── MirrorFailed         any other status that is not an answer
+    │   └── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    ├── Exhausted                every mirror was tried; `attempts` says how each ended
+    │   ├── ManifestUnknown      every mirror said 404
+    │   ├── BlobUnknown          every mirror said 404
+    │   ├── AllThrottled         at least one mirror would have answered, later
+    │   └── AllFailed            unreachable, silent, denied or lying, in any mixture
+    ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
+    └── StoreError               the disk
+        ├── DiskFull
+        └── Corrupt              bytes on disk are not what their name says
+
+Library exceptions are translated where the library is called (`raise ... from error`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class EntrepotError(Exception):
+    """Anything this program raises on purpose; `str()` of it is fit for a person."""
+
+
+class RequestError(EntrepotError):
+    """The client asked for something that cannot be, whatever the mirrors say."""
+
+
+class NameInvalid(RequestError):
+    """Not a repository name."""
+
+
+class NameUnknown(RequestError):
+    """Not a registry, or not a repository, that this server serves."""
+
+
+class TagInvalid(RequestError):
+    """Not a tag."""
+
+
+class DigestInvalid(RequestError):
+    """Not a digest of a known algorithm."""
+
+
+class RangeNotSatisfiable(RequestError):
+    """The range starts at or past the end of the blob."""
+
+    def __init__(self, size: int) -> None:
+        """`size` is the whole blob's length in bytes, for the Content-Range header."""
+        super().__init__(f"the blob has {size} bytes")
+        self.size = size
+
+
+class RangeUnsupported(RequestError):
+    """More than one range, or more than we answer: the client retries with fewer (P-4)."""
+
+
+class Unsupported(RequestError):
+    """An operation that this registry never performs."""
+
+
+class AttemptError(EntrepotError):
+    """What one mirror did, once. `status` is its HTTP status when there was one."""
+
+    outcome = "failed"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class MirrorNotFound(AttemptError):
+    """A real 404 under the full Accept set."""
+
+    outcome = "not found"
+
+
+class MirrorUnreachable(AttemptError):
+    """Refused, reset, no route, no such name, TLS failure."""
+
+    outcome = "unreachable"
+
+
+class MirrorSilent(AttemptError):
+    """Nothing came for too long."""
+
+    outcome = "silent"
+
+
+class MirrorDenied(AttemptError):
+    """401 or 403 after the token flow."""
+
+    outcome = "denied"
+
+
+class MirrorThrottled(AttemptError):
+    """429, or our own limit for that mirror. `retry_after_s` is seconds from now, when told."""
+
+    outcome = "throttled"
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, status=status)
+        self.retry_after_s = retry_after_s
+
+
+class MirrorFailed(AttemptError):
+    """Any other status that is not an answer."""
+
+    outcome = "failed"
+
+
+class MirrorLied(AttemptError):
+    """An answer that cannot be true: HTML for a manifest, a wrong length, a wrong digest."""
+
+    outcome = "wrong answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One mirror's part in a request, as told to the client in the error's `detail`."""
+
+    mirror: str
+    repository: str
+    outcome: str
+    message: str
+    status: int | None = None
+    elapsed_ms: int = 0
+    retry_after_s: float | None = None
+
+
+class Exhausted(EntrepotError):
+    """Every mirror was tried. `attempts` is in the order they were started."""
+
+    def __init__(self, message: str, attempts: Sequence[Attempt] = ()) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
+
+
+class ManifestUnknown(Exhausted):
+    """Every mirror said 404 to a manifest."""
+
+
+class BlobUnknown(Exhausted):
+    """Every mirror said 404 to a blob."""
+
+
+class AllThrottled(Exhausted):
+    """Nobody answered now, but at least one mirror asked us to come back."""
+
+    @property
+    def retry_after_s(self) -> float:
+        """Seconds until the earliest mirror may be asked again; 30 when none said."""
+        known = [a.retry_after_s for a in self.attempts if a.retry_after_s is not None]
+        return min(known, default=30.0)
+
+
+class AllFailed(Exhausted):
+    """Nobody answered, and not because everybody said 404."""
+
+
+class TransferBroken(EntrepotError):
+    """The bytes promised to this reader will not come: the connection must be cut (T-3)."""
+
+
+class StoreError(EntrepotError):
+    """The disk refused."""
+
+
+class DiskFull(StoreError):
+    """No space, or quota exceeded."""
+
+
+class Corrupt(StoreError):
+    """Bytes on disk are not what their name says."""
