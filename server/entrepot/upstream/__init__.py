@@ -1,0 +1,1 @@
+"""The network: one mirror at a time."""

@@ -1,0 +1,1 @@
+"""The HTTP edge towards clients: the only place that answers requests."""
