@@ -1,0 +1,94 @@
+"""The settings: one frozen tree, the same shape as the file.
+
+`config/entrepot.yaml` explains every key and shows its default; a test holds it to this module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from entrepot.config.addresses import Address, HostName, RegistryHost
+from entrepot.config.frozen import FilePath, Frozen
+from entrepot.config.mirrors import MirrorSettings
+from entrepot.config.quantities import Bytes, PositiveSeconds, Seconds
+
+
+class ListenSettings(Address):
+    """A listener, and the registry meant by requests that name none (rules S-4, S-5)."""
+
+    registry: RegistryHost | None = None
+
+
+class CacheSettings(Frozen):
+    """What is kept, and where."""
+
+    path: FilePath = Path("/var/lib/entrepot")
+    # Manifests kept in memory as well, so that a hit never waits for the disk.
+    memory: Bytes = 64 * 1024**2
+
+
+class TimeoutSettings(Frozen):
+    """All in seconds. There is no limit on the whole of a body, only on standing still."""
+
+    headers: PositiveSeconds = 25.0
+    overtake: PositiveSeconds = 2.0
+    connect: PositiveSeconds = 5.0
+    stall: PositiveSeconds = 15.0
+
+
+class TagSettings(Frozen):
+    """How long an answer about a tag counts, in seconds (rules U-12, F-9)."""
+
+    ttl: Seconds = 300.0
+    negative_ttl: Seconds = 30.0
+
+
+class LogSettings(Frozen):
+    """What is written to standard error, and how."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class CompatibilitySettings(Frozen):
+    """Concessions to old clients, all off."""
+
+    # containerd 1.3, 1.4.0-11 and 1.5.0-4 give up for good on a 5xx (rule E-2).
+    not_found_instead_of_5xx: bool = False
+
+
+class RegistrySettings(Frozen):
+    """A registry that is served: its other names, and where its content is fetched from."""
+
+    aliases: tuple[RegistryHost, ...] = ()
+    mirrors: Annotated[tuple[MirrorSettings, ...], Field(min_length=1)]
+    tag_ttl: Seconds | None = None
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _unless_none(value: object) -> object:
+    return None if value == "none" else value
+
+
+class Settings(Frozen):
+    """Everything Entrepot can be told."""
+
+    listen: Annotated[
+        tuple[ListenSettings, ...], BeforeValidator(_as_list), Field(min_length=1)
+    ] = (ListenSettings(host="0.0.0.0", port=5000),)  # noqa: S104 - a mirror for the LAN
+    hosts: dict[HostName, RegistryHost] = Field(default={})
+    admin: Annotated[Address | None, BeforeValidator(_unless_none)] = Address(
+        host="127.0.0.1", port=5001
+    )
+    cache: CacheSettings = CacheSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
+    tags: TagSettings = TagSettings()
+    log: LogSettings = LogSettings()
+    compatibility: CompatibilitySettings = CompatibilitySettings()
+    registries: dict[RegistryHost, RegistrySettings] = Field(default={})
