@@ -1,0 +1,1 @@
+"""Real servers and real images, small enough to be broken on purpose."""
