@@ -25,7 +25,9 @@
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
-        └── Corrupt              bytes on disk are not what their name says
+        ├── Corrupt              bytes on disk are not what their name says
+        ├── StoreLocked          another process uses the cache directory
+        └── StoreTooNew          a later version of this program wrote the cache
 
 Library exceptions are translated where the library is called (`raise ... from error`).
 """
@@ -192,3 +194,11 @@ class DiskFull(StoreError):
 
 class Corrupt(StoreError):
     """Bytes on disk are not what their name says."""
+
+
+class StoreLocked(StoreError):
+    """Another process uses the cache directory; the message names it."""
+
+
+class StoreTooNew(StoreError):
+    """A later version of this program wrote the cache, in a way this one cannot read."""

@@ -1,0 +1,348 @@
+"""The file of one download as threads see it: bytes, map and hash kept in step.
+
+Everything here blocks and runs in threads; `entrepot.store.partial` is its face on the loop.
+Order is what makes it safe. Bytes go to the kernel, then to the journal, then to `written`: at
+no moment does one of these claim what the one before it does not have. Bytes already claimed
+are never written again, so what has been hashed is what is on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from entrepot.errors import Corrupt, StoreError
+from entrepot.oci.digest import Digest
+from entrepot.store.frontier import PIECE_BYTES, Frontier
+from entrepot.store.gate import Gate
+from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
+from entrepot.store.layout import BLOB_MODE, PRIVATE_DIRECTORY_MODE, Layout
+from entrepot.store.placement import fsync_directory, place
+from entrepot.store.rangeset import EMPTY, Interval
+
+_MAX_BUFFERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes in memory and where they belong in the file."""
+
+    start: int
+    buffers: tuple[memoryview, ...]
+
+    @property
+    def stop(self) -> int:
+        """One past the last offset."""
+        return self.start + sum(map(len, self.buffers))
+
+    def cut(self, start: int, stop: int) -> Chunk:
+        """Return the part from offset `start` up to `stop`, without copying."""
+        kept = []
+        at = self.start
+        for buffer in self.buffers:
+            part = buffer[max(0, start - at) : max(0, stop - at)]
+            at += len(buffer)
+            if part:
+                kept.append(part)
+        return Chunk(start, tuple(kept))
+
+
+class Draft:
+    """An open partial. Writes may overlap in time; everything else has the file to itself."""
+
+    def __init__(self, digest: Digest, layout: Layout, boot: UUID, durable_every: int) -> None:
+        """Open what is there, or begin anew; the hash is not caught up yet (`catch_up`)."""
+        self.digest = digest
+        self._layout = layout
+        self._boot = boot
+        self._durable_every = durable_every
+        self._directory = layout.partial(digest)
+        self._path = self._directory / "data"
+        self._data = _open_data(self._path)
+        try:
+            found = replay(_read(self._map), boot).within(os.fstat(self._data).st_size)
+            if not found.written:
+                os.ftruncate(self._data, 0)
+            self._journal = Journal.start(self._map, found, boot)
+        except BaseException:
+            os.close(self._data)
+            raise
+        self.size = self._journaled_size = found.size
+        self.written = found.written
+        self._frontier = Frontier(digest, self._data)
+        self._writing = EMPTY
+        self._unsynced = found.written.total - found.durable.total
+        self._reachable = False
+        self._syncing = False
+        self._failed = False
+        self._open = True
+        self._gate = Gate()
+        self._state = threading.Lock()
+        self._hashing = threading.Lock()
+
+    @property
+    def _map(self) -> Path:
+        return self._directory / "map"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are files to close."""
+        return self._open
+
+    @property
+    def front(self) -> int:
+        """Bytes from 0 that are there and hashed."""
+        return self._frontier.at
+
+    def write(self, chunk: Chunk) -> None:
+        """Write what is not there yet; on return it is claimed, and hashed if it can be.
+
+        Where another thread is hashing at this moment, that thread goes on to these bytes.
+        """
+        with self._gate.shared():
+            self._check_usable()
+            if self.size is not None and chunk.stop > self.size:
+                raise ValueError(f"{self.digest}: [{chunk.start}, {chunk.stop}) of {self.size}")
+            mine = [chunk.cut(*interval) for interval in self._reserve(chunk.start, chunk.stop)]
+            try:
+                for part in mine:
+                    _write_all(self._data, part)
+                    self._claim(part.start, part.stop)
+            finally:
+                with self._state:
+                    for part in mine:
+                        self._writing = self._writing.remove(part.start, part.stop)
+            self._advance(mine)
+            self._sync_when_due()
+
+    def catch_up(self, limit: int) -> bool:
+        """Hash at most `limit` bytes that are there already; whether there is more to do."""
+        with self._gate.alone():
+            end = self.written.contiguous_end(self.front)
+            self._frontier.read_back(min(end, self.front + limit))
+            return self.front < end
+
+    def verify(self) -> bool:
+        """Whether all bytes of the known size are there and are what the digest names."""
+        with self._gate.alone():
+            self._check_usable()
+            return self._is_proved()
+
+    def commit(self) -> None:
+        """Make it a blob, durably; Corrupt when it is not proved. Closes the files."""
+        with self._gate.alone():
+            target = self._layout.blob(self.digest)
+            if self._path == target:
+                return
+            self._check_usable()
+            if not self._is_proved():
+                raise Corrupt(f"{self.digest}: not what was downloaded")
+            self._fsync_data()
+            os.fchmod(self._data, BLOB_MODE)
+            with self._state:
+                place(self._path, target)
+                self._path = target
+            self._close()
+            remove_partial(self._directory)
+
+    def reset(self) -> None:
+        """Forget everything, the size too; readers see the file shrink."""
+        with self._gate.alone():
+            self._check_open()
+            self._restart(Trusted())
+            os.ftruncate(self._data, 0)
+            self._failed = False
+
+    def forget(self, start: int, stop: int) -> None:
+        """Forget [start, stop), durably; rewinds the hash by reading what is before it."""
+        with self._gate.alone():
+            self._check_usable()
+            with self._state:
+                self.written = self.written.remove(start, stop)
+                self._journal.append(Record(Kind.DROP, start, stop))
+            self._journal.fsync()
+            if start < stop:
+                self._frontier.rewind(start)
+
+    def discard(self) -> None:
+        """Remove it from the disk and close the files; nothing to do once they are closed."""
+        with self._gate.alone():
+            if self._open:
+                self._close()
+                remove_partial(self._directory)
+
+    def close(self) -> None:
+        """Keep it, as durable as can be, for a later resume; safe to call twice."""
+        with self._gate.alone():
+            stale = self._unsynced or self.size != self._journaled_size
+            if self._open and stale and not self._failed:
+                # failing costs only what a power cut would have cost: later trust
+                with contextlib.suppress(OSError):
+                    self._sync()
+            self._close()
+
+    def abandon(self) -> None:
+        """Close the files and do nothing more: as good as dying, but quick."""
+        with self._gate.alone():
+            self._close()
+
+    def open_reader(self) -> BinaryIO:
+        """Open the file for reading, wherever it is by now."""
+        with self._state:
+            return self._path.open("rb", buffering=0)
+
+    def _reserve(self, start: int, stop: int) -> tuple[Interval, ...]:
+        with self._state:
+            taken = self.written
+            for interval in self._writing:
+                taken = taken.add(*interval)
+            mine = taken.missing(start, stop)
+            for interval in mine:
+                self._writing = self._writing.add(*interval)
+            return mine
+
+    def _claim(self, start: int, stop: int) -> None:
+        with self._state:
+            self._note_size()
+            self._journal.append(Record(Kind.DATA, start, stop))
+            self.written = self.written.add(start, stop)
+            self._unsynced += stop - start
+
+    def _note_size(self) -> None:
+        size = self.size
+        if size is not None and size != self._journaled_size:
+            self._journal.append(Record(Kind.SIZE, size))
+            self._journaled_size = size
+
+    def _advance(self, mine: Sequence[Chunk]) -> None:
+        while self.front in self.written and self._hashing.acquire(blocking=False):
+            try:
+                self._hash_contiguous(mine)
+            finally:
+                self._hashing.release()
+
+    def _hash_contiguous(self, mine: Sequence[Chunk]) -> None:
+        while (end := self.written.contiguous_end(self.front)) > self.front:
+            at = self.front
+            known = next((part for part in mine if part.start <= at < part.stop), None)
+            if known is None:
+                self._frontier.read_back(min(end, at + PIECE_BYTES))
+            else:
+                self._frontier.absorb(known.cut(at, known.stop).buffers)
+
+    def _sync_when_due(self) -> None:
+        with self._state:
+            if self._syncing or self._unsynced < self._durable_every:
+                return
+            self._syncing = True
+        try:
+            self._sync()
+        finally:
+            self._syncing = False
+
+    def _sync(self) -> None:
+        with self._state:
+            self._note_size()
+            covered, self._unsynced = self._journal.records, 0
+        self._fsync_data()
+        if not self._reachable:
+            fsync_directory(self._directory)
+            fsync_directory(self._directory.parent)
+            self._reachable = True
+        with self._state:
+            self._journal.append(Record(Kind.SYNC, covered))
+        self._journal.fsync()
+
+    def _fsync_data(self) -> None:
+        """After a failed fsync the kernel counts the lost pages as clean: never ask it again."""
+        try:
+            os.fsync(self._data)
+        except OSError:
+            self._failed = True
+            raise
+
+    def _restart(self, trusted: Trusted) -> None:
+        self._journal.close()
+        try:
+            self._journal = Journal.start(self._map, trusted, self._boot)
+        except BaseException:
+            os.close(self._data)
+            self._open = False
+            raise
+        self.size = self._journaled_size = trusted.size
+        self.written = trusted.written
+        self._unsynced = 0
+        self._frontier = Frontier(self.digest, self._data)
+
+    def _is_proved(self) -> bool:
+        # a write that failed half-way may have claimed bytes and left them unhashed
+        self._hash_contiguous(())
+        return (
+            self.size is not None
+            and self.front == self.written.total == self.size
+            and os.fstat(self._data).st_size == self.size
+            and self._frontier.proved
+        )
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise StoreError(f"{self.digest}: the partial file is closed")
+
+    def _check_usable(self) -> None:
+        self._check_open()
+        if self._failed:
+            raise StoreError(f"{self.digest}: an earlier write to the disk was lost")
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._journal.close()
+            os.close(self._data)
+
+
+def remove_partial(directory: Path) -> None:
+    """Remove the files of a download and its directory, as far as they exist."""
+    for name in ("map", "map.new", "data"):
+        (directory / name).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        directory.rmdir()
+
+
+def survey(directory: Path, boot: UUID) -> tuple[Trusted, float]:
+    """Tell what a closed download has, and when it was last written to (seconds of the epoch)."""
+    try:
+        status = (directory / "data").stat()
+    except FileNotFoundError:
+        return Trusted(), directory.stat().st_mtime
+    return replay(_read(directory / "map"), boot).within(status.st_size), status.st_mtime
+
+
+def _open_data(path: Path) -> int:
+    path.parent.mkdir(PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
+    # a process that died while committing may have left it read-only
+    with contextlib.suppress(FileNotFoundError):
+        path.chmod(0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _write_all(descriptor: int, chunk: Chunk) -> None:
+    stop = chunk.stop
+    while chunk.start < stop:
+        taken = os.pwritev(descriptor, chunk.buffers[:_MAX_BUFFERS], chunk.start)
+        if taken == 0:
+            raise OSError(errno.EIO, "nothing was written")
+        chunk = chunk.cut(chunk.start + taken, stop)

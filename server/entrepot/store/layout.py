@@ -1,0 +1,59 @@
+"""Where things lie in the cache directory: paths only, nothing here touches the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrepot.oci.digest import Digest
+
+VERSION = 1
+
+BLOB_MODE = 0o444
+PUBLIC_DIRECTORY_MODE = 0o755
+PRIVATE_DIRECTORY_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below `root`. Names come from `Digest` values only, which cannot hold a separator."""
+
+    root: Path
+
+    @property
+    def version(self) -> Path:
+        """The file that says which layout this is."""
+        return self.root / "VERSION"
+
+    @property
+    def lock(self) -> Path:
+        """The file that the one process using the cache holds locked; it contains its pid."""
+        return self.root / "lock"
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite database."""
+        return self.root / "catalog.db"
+
+    @property
+    def blobs(self) -> Path:
+        """Complete, verified blobs and manifests."""
+        return self.root / "blobs"
+
+    @property
+    def partials(self) -> Path:
+        """Downloads that are not complete."""
+        return self.root / "partial"
+
+    @property
+    def temporary(self) -> Path:
+        """Small files on their way to `blobs`; whatever is here when the store opens is waste."""
+        return self.partials / "new"
+
+    def blob(self, digest: Digest) -> Path:
+        """Where the complete blob lies, or will lie; two hex digits spread the directory."""
+        return self.blobs / digest.algorithm / digest.hex[:2] / digest.hex
+
+    def partial(self, digest: Digest) -> Path:
+        """Find the directory of one download: `data` and `map`."""
+        return self.partials / digest.algorithm / digest.hex

@@ -1,0 +1,124 @@
+"""A download in progress: one fill writes it, any number of readers read it as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from entrepot.oci.digest import Digest
+from entrepot.store.draft import Chunk, Draft
+from entrepot.store.rangeset import RangeSet
+from entrepot.store.threads import DiskThreads
+
+Buffer = bytes | bytearray | memoryview
+
+_CATCH_UP_BYTES = 64 << 20
+
+
+class Partial:
+    """The file of one digest being filled; from `BlobStore.begin`, owned by one fill.
+
+    Properties are plain memory and may be read on the loop at any moment. Methods work in
+    threads and raise StoreError or DiskFull; cancelled, they end what they began and then raise
+    CancelledError, so that the properties never claim bytes that are not there.
+    """
+
+    def __init__(
+        self, draft: Draft, reads: DiskThreads, writes: DiskThreads, ended: Callable[[], None]
+    ) -> None:
+        self._draft = draft
+        self._reads = reads
+        self._writes = writes
+        self._ended = ended
+
+    def __repr__(self) -> str:
+        return (
+            f"<Partial {self.digest} {self.front} hashed,"
+            f" {self.written.total} of {self.size} bytes>"
+        )
+
+    @property
+    def digest(self) -> Digest:
+        """What the bytes will be."""
+        return self._draft.digest
+
+    @property
+    def written(self) -> RangeSet:
+        """The bytes that are in the file, readable by everybody; a new value after each write."""
+        return self._draft.written
+
+    @property
+    def front(self) -> int:
+        """How many bytes from 0 are in the file and hashed: all readers may go this far (T-3)."""
+        return self._draft.front
+
+    @property
+    def size(self) -> int | None:
+        """Length of the whole in bytes, once somebody said it; kept across restarts.
+
+        Setting it does no I/O: it goes to the disk with the next bytes. ValueError when bytes
+        past it are there already.
+        """
+        return self._draft.size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        if size < self.written.end:
+            raise ValueError(f"{self.digest}: size {size}, but {self.written.end} bytes are there")
+        self._draft.size = size
+
+    async def write(self, offset: int, data: Buffer | Sequence[Buffer]) -> None:
+        """Write at `offset`, claim, and hash as far as the file is contiguous.
+
+        Calls for different offsets run in parallel. Bytes that are there already are left as
+        they are (`forget` them first). ValueError past `size`.
+        """
+        parts = [data] if isinstance(data, bytes | bytearray | memoryview) else data
+        chunk = Chunk(offset, tuple(memoryview(part).cast("B") for part in parts if len(part)))
+        if chunk.buffers:
+            await self._writes.run(lambda: self._draft.write(chunk))
+
+    async def verify(self) -> bool:
+        """Whether `size` is known, all of it is there and it is what the digest names."""
+        return await self._writes.run(self._draft.verify)
+
+    async def commit(self) -> None:
+        """Make it a blob that outlives a power cut; nothing to do when that is done already.
+
+        Corrupt, and nothing changed, unless `verify()` holds. Open readers go on reading the same
+        file. Ends this object, as `aclose` does.
+        """
+        await self._writes.run(self._draft.commit)
+        self._ended()
+
+    async def reset(self) -> None:
+        """Wrong bytes: cut the file to nothing and forget all of it, `size` too."""
+        await self._writes.run(self._draft.reset)
+
+    async def forget(self, start: int, stop: int) -> None:
+        """Forget [start, stop), which was wrong; costs reading everything before it."""
+        await self._writes.run(lambda: self._draft.forget(start, stop))
+
+    async def discard(self) -> None:
+        """Remove it from the disk; nothing to do after `commit` or `aclose`. Safe to call twice."""
+        if self._draft.is_open:
+            await self._writes.run(self._draft.discard)
+        self._ended()
+
+    async def aclose(self) -> None:
+        """Keep it on the disk for a later `begin`; safe to call twice and after `commit`."""
+        if self._draft.is_open:
+            await self._writes.run(self._draft.close)
+        self._ended()
+
+    async def open_reader(self) -> BinaryIO:
+        """Open the file for reading, unbuffered; the caller closes it.
+
+        Stays readable after `commit` and `discard`. Bytes past `front` may be holes or wrong.
+        """
+        return await self._reads.run(self._draft.open_reader, undo=lambda file: file.close())
+
+    async def catch_up(self) -> None:
+        """Hash what an earlier process left; `BlobStore.begin` has done this."""
+        while await self._writes.run(lambda: self._draft.catch_up(_CATCH_UP_BYTES)):
+            pass

@@ -1,0 +1,70 @@
+"""The threads on which all disk work runs, and the edge where OSError becomes StoreError."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from entrepot.errors import DiskFull, StoreError
+
+T = TypeVar("T")
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def disk_error(error: OSError) -> StoreError:
+    """Translate what the operating system said about the disk; the path is in the message."""
+    kind = DiskFull if error.errno in _FULL else StoreError
+    return kind(str(error))
+
+
+class DiskThreads:
+    """A pool of threads for disk work, apart from the loop's own pool.
+
+    The loop's pool also resolves names, and a slow fsync must not hold up a cached blob: the
+    store has one pool for hits and one for everything that writes.
+    """
+
+    def __init__(self, name: str, workers: int) -> None:
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
+        """Do `work` in a thread; OSError from it arrives as StoreError.
+
+        A cancelled caller gets its CancelledError only when `work` has ended, or has been taken
+        back before it began: no thread is ever at work for somebody who has left. `undo` then
+        takes the result that nobody will see (on the loop; it must be quick).
+        """
+        future = self._executor.submit(work)
+        result = asyncio.wrap_future(future)
+        try:
+            await asyncio.wait([result])
+        except asyncio.CancelledError:
+            if not future.cancel():
+                await _ended(result)
+            if not result.cancelled() and result.done() and result.exception() is None and undo:
+                undo(result.result())
+            raise
+        try:
+            return result.result()
+        except OSError as error:
+            raise disk_error(error) from error
+
+    async def aclose(self) -> None:
+        """Wait for running work and end the threads; safe to call twice."""
+        await asyncio.to_thread(self._executor.shutdown)
+
+
+async def _ended(result: asyncio.Future[T]) -> None:
+    """Wait for `result`, whatever it is; further cancellation changes nothing.
+
+    The caller re-raises the first one.
+    """
+    while not result.done():
+        try:
+            await asyncio.wait([result])
+        except asyncio.CancelledError:
+            continue
