@@ -1,0 +1,1 @@
+"""What `tests/conftest.py` watches every test with."""
