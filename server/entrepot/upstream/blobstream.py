@@ -1,0 +1,105 @@
+"""The bytes of a blob as they arrive from a mirror."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+
+from entrepot.errors import AttemptError, MirrorLied, MirrorSilent, MirrorUnreachable
+from entrepot.upstream.breakage import translate
+
+PIECE_BYTES = 1 << 20
+
+
+class BlobStream:
+    """Reads a blob from `start` on; `size` is the whole blob's, None when the mirror did not say.
+
+    The bytes are not verified here. One reader at a time; whoever opened it closes it.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        *,
+        start: int,
+        size: int | None,
+        skip: int,
+        stall_s: float,
+    ) -> None:
+        """`skip` bytes at the beginning of the body are thrown away."""
+        self.start = start
+        self.size = size
+        self._response = response
+        self._skip = skip
+        self._stall_s = stall_s
+        self._position = start
+        self._ended = False
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ended else "closed" if self._response.closed else "open"
+        return f"<BlobStream {state} at {self._position} of {self.size}>"
+
+    async def read(self) -> bytes:
+        """Tell the next bytes, what has arrived but at most 1 MiB; b"" at the true end.
+
+        MirrorSilent when nothing comes for the stall time, MirrorUnreachable when it ends or breaks
+        off early, MirrorLied when more comes than there is. May be cancelled, and then called anew.
+        """
+        while not self._ended:
+            piece = await self._receive()
+            if not piece:
+                self._end()
+                break
+            if self._skip:
+                thrown = min(self._skip, len(piece))
+                self._skip -= thrown
+                piece = piece[thrown:]
+                if not piece:
+                    continue
+            self._position += len(piece)
+            if self.size is not None and self._position > self.size:
+                raise self._failed(MirrorLied(f"sends more than the {self.size} bytes it promised"))
+            return piece
+        return b""
+
+    async def aclose(self) -> None:
+        """Give the connection back if the body was read to its end, else drop it; never raises."""
+        if self._ended:
+            self._response.release()
+        else:
+            self._response.close()
+
+    async def _receive(self) -> bytes:
+        content = self._response.content
+        try:
+            async with asyncio.timeout(self._stall_s):
+                return await content.read(PIECE_BYTES)
+        except TimeoutError as error:
+            silent = MirrorSilent(f"sent nothing for {self._stall_s:g} s at byte {self._position}")
+            raise self._failed(silent) from error
+        except (aiohttp.ClientError, OSError) as error:
+            # What arrived before the break is good, and would have to be fetched again: with a
+            # link that breaks often that is the difference between slow and never.
+            rest = content._read_nowait(PIECE_BYTES)  # noqa: SLF001 - the library has no other way
+            if rest:
+                return rest
+            if isinstance(error, aiohttp.ClientPayloadError) and self._missing():
+                raise self._failed(self._early()) from error
+            raise self._failed(translate(error, self._response.url.host or "")) from error
+
+    def _end(self) -> None:
+        if self._skip or self._missing():
+            raise self._failed(self._early())
+        self._ended = True
+
+    def _missing(self) -> int:
+        return 0 if self.size is None else self.size - self._position
+
+    def _early(self) -> MirrorUnreachable:
+        missing = self._missing() + self._skip
+        return MirrorUnreachable(f"ended {missing} bytes early, at byte {self._position}")
+
+    def _failed(self, error: AttemptError) -> AttemptError:
+        self._response.close()
+        return error

@@ -1,0 +1,56 @@
+"""What the HTTP library reports, in our words: a host and a reason, never a whole url."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from entrepot.errors import AttemptError, MirrorLied, MirrorUnreachable
+
+
+def translate(error: Exception, host: str) -> AttemptError:
+    """Turn a failure to reach or to read `host` into the AttemptError to raise from it.
+
+    The library's own texts may quote urls with signatures in them, or a proxy's password; only
+    reasons of the operating system and of the TLS library are taken over.
+    """
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return MirrorUnreachable(f"{host} does not accept connections: timed out")
+        case aiohttp.ClientConnectorDNSError():
+            return MirrorUnreachable(f"no such host: {host}")
+        case aiohttp.ClientConnectorCertificateError():
+            return MirrorUnreachable(f"certificate of {host} not accepted: {_tls_reason(error)}")
+        case aiohttp.ClientConnectorSSLError():
+            return MirrorUnreachable(f"no TLS with {host}: {_reason(error.os_error)}")
+        case aiohttp.ClientProxyConnectionError():
+            return MirrorUnreachable(f"the proxy cannot be reached: {_reason(error.os_error)}")
+        case aiohttp.ClientHttpProxyError():
+            return MirrorUnreachable(f"the proxy answered {error.status} for {host}")
+        case aiohttp.ClientConnectorError():
+            return MirrorUnreachable(f"no connection to {host}: {_reason(error.os_error)}")
+        case aiohttp.ClientPayloadError():
+            return MirrorUnreachable(f"{host} broke off inside its answer")
+        case aiohttp.InvalidURL():
+            return MirrorLied("redirects to something that is no url")
+        case aiohttp.ClientResponseError():
+            return MirrorUnreachable(f"{host} answers something that is not HTTP")
+        case aiohttp.ServerDisconnectedError():
+            return MirrorUnreachable(f"{host} closed the connection without an answer")
+        case OSError():
+            return MirrorUnreachable(f"connection to {host} lost: {_reason(error)}")
+        case _:
+            return MirrorUnreachable(f"request to {host} failed: {type(error).__name__}")
+
+
+def _reason(error: OSError) -> str:
+    """Tell the operating system's reason in a few words."""
+    text = error.strerror or type(error).__name__
+    if text.startswith("Connect call failed"):
+        text = "refused"
+    return text.strip("[]")[:120]
+
+
+def _tls_reason(error: aiohttp.ClientConnectorCertificateError) -> str:
+    reason = error.certificate_error
+    told = getattr(reason, "verify_message", "") or type(reason).__name__
+    return str(told)[:160]

@@ -1,0 +1,126 @@
+"""What one mirror's recent behaviour says about asking it now: a breaker and a throttle."""
+
+from __future__ import annotations
+
+from entrepot.errors import (
+    AttemptError,
+    MirrorFailed,
+    MirrorLied,
+    MirrorSilent,
+    MirrorThrottled,
+    MirrorUnreachable,
+)
+
+FIRST_COOL_DOWN_S = 10.0
+LONGEST_COOL_DOWN_S = 300.0
+TRIAL_S = 30.0
+"""A trial that nobody reported on for so long is taken for abandoned."""
+DEFAULT_THROTTLE_S = 30.0
+
+_OPENS_AT = 6
+_LATENCY_WEIGHT = 0.3
+
+
+class Health:
+    """A breaker (closed, open, half-open) and a throttle; pure, `now` is monotonic seconds.
+
+    Silence or a refused connection opens it at once, because each further try costs a client its
+    time; wrong answers open it at the second in a row, 5xx at the third. Real answers close it:
+    404 and 401/403 are answers too (P15). Each reopening doubles the cool-down, and when it is over
+    one trial at a time is let through.
+    """
+
+    __slots__ = (
+        "_cool_down_s",
+        "_open_until",
+        "_points",
+        "_trial_until",
+        "latency",
+        "throttled_until",
+    )
+
+    def __init__(self) -> None:
+        self.latency: float | None = None
+        self.throttled_until = 0.0
+        self._points = 0
+        self._cool_down_s = FIRST_COOL_DOWN_S
+        self._open_until: float | None = None
+        self._trial_until: float | None = None
+
+    def __repr__(self) -> str:
+        state = "closed"
+        if self._trial_until is not None:
+            state = "on trial"
+        elif self._open_until is not None:
+            state = f"open until {self._open_until:.1f}"
+        throttled = f", throttled until {self.throttled_until:.1f}" if self.throttled_until else ""
+        return f"<Health {state}{throttled}>"
+
+    def available(self, now: float) -> bool:
+        """Whether the mirror may be asked ahead of a last resort."""
+        if now < self.throttled_until:
+            return False
+        if self._open_until is None:
+            return True
+        on_trial = self._trial_until is not None and now < self._trial_until
+        return now >= self._open_until and not on_trial
+
+    def begin_trial(self, now: float) -> None:
+        """Note that the mirror is being asked; without effect unless the breaker is open."""
+        if self._open_until is not None:
+            self._trial_until = now + TRIAL_S
+
+    def abandon_trial(self, now: float) -> None:  # noqa: ARG002 - one shape for every report
+        """Note that the asking ended without telling anything about the mirror."""
+        self._trial_until = None
+
+    def record_success(self, now: float) -> None:  # noqa: ARG002 - one shape for every report
+        """Note a real answer: the breaker closes, and the next cool-down is a short one again."""
+        self._points = 0
+        self._cool_down_s = FIRST_COOL_DOWN_S
+        self._open_until = None
+        self._trial_until = None
+
+    def record_failure(self, error: AttemptError, now: float) -> None:
+        """Note how an attempt ended; most failures say something, some say the mirror is well."""
+        if isinstance(error, MirrorThrottled):
+            wait_s = DEFAULT_THROTTLE_S if error.retry_after_s is None else error.retry_after_s
+            self.throttled_until = max(self.throttled_until, now + wait_s)
+        points = _points(error)
+        if points == 0:
+            self.record_success(now)
+            return
+        if self._open_until is not None:
+            self._reopen(now)
+            return
+        self._points += points
+        if self._points >= _OPENS_AT:
+            self._open_until = now + self._cool_down_s
+
+    def record_latency(self, seconds: float) -> None:
+        """Take one more time to headers into `latency`, a moving average in seconds."""
+        if self.latency is None:
+            self.latency = seconds
+        else:
+            self.latency += _LATENCY_WEIGHT * (seconds - self.latency)
+
+    def _reopen(self, now: float) -> None:
+        """Answer a failure while open: only one after the cool-down lengthens the next."""
+        assert self._open_until is not None
+        self._trial_until = None
+        if now >= self._open_until:
+            self._cool_down_s = min(2 * self._cool_down_s, LONGEST_COOL_DOWN_S)
+            self._open_until = now + self._cool_down_s
+
+
+def _points(error: AttemptError) -> int:
+    """Weigh a failure against the mirror; 0 when it shows that the mirror is alive."""
+    match error:
+        case MirrorSilent() | MirrorUnreachable():
+            return _OPENS_AT
+        case MirrorLied():
+            return _OPENS_AT // 2
+        case MirrorFailed(status=int(status)) if status >= 500:
+            return _OPENS_AT // 3
+        case _:
+            return 0

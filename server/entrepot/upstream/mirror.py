@@ -1,0 +1,328 @@
+"""One mirror of one registry, asked in the registry's own names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from yarl import URL
+
+from entrepot.config import MirrorSettings, TimeoutSettings
+from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound
+from entrepot.oci.digest import Digest
+from entrepot.oci.manifest import Manifest, read_manifest
+from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1, read_document
+from entrepot.oci.reference import Reference, RepositoryName, Tag
+from entrepot.tasks import TaskOwner
+from entrepot.upstream.authentication import Authenticator
+from entrepot.upstream.blobanswer import judge_blob, parse_length
+from entrepot.upstream.blobstream import BlobStream
+from entrepot.upstream.body import read_body
+from entrepot.upstream.contentcoding import decode
+from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
+from entrepot.upstream.health import Health
+from entrepot.upstream.listing import next_page, read_tags
+from entrepot.upstream.quota import Quota, parse_quota
+from entrepot.upstream.request import Answer, Question, Requester
+from entrepot.upstream.tokens import TokenCache
+from entrepot.upstream.tokenserver import TokenServer
+from entrepot.upstream.transport import Transport
+
+LARGEST_MANIFEST_BYTES = 8 << 20
+_LARGE_BYTES = 256 << 10  # from here on parsing and hashing leave the event loop
+_MOST_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestHead:
+    """What a HEAD told; `digest` and `size` are None when it did not tell them credibly."""
+
+    digest: Digest | None
+    media_type: str
+    size: int | None
+
+
+class MirrorClient:
+    """Asks one mirror. `start` before the first question, `aclose` after the last.
+
+    Repositories are named as the registry names them; the mirror's naming rule is applied here.
+    Every question raises AttemptError and nothing else, may be cancelled at any time, and waits for
+    the head of an answer as long as its caller does (`asyncio.timeout`): only connecting, token
+    servers and standing still inside a body have limits of their own.
+    """
+
+    def __init__(self, registry: str, settings: MirrorSettings, timeouts: TimeoutSettings) -> None:
+        """`registry` is the canonical name of the registry that this mirror stands in for."""
+        self.registry = registry
+        self.name = settings.name
+        self.health = Health()
+        self.quota: Quota | None = None
+        self._naming = settings.naming
+        self._base = f"{settings.url}/v2/"
+        self._stall_s = timeouts.stall
+        self._owner = TaskOwner(f"mirror {settings.name}")
+        self._transport = Transport(settings, timeouts)
+        server = TokenServer(self._transport, timeouts.stall)
+        authenticator = Authenticator(settings, server, TokenCache(self._owner))
+        self._requester = Requester(
+            self._transport, authenticator, settings.headers, timeouts.stall
+        )
+
+    def __repr__(self) -> str:
+        return f"<MirrorClient {self.name} for {self.registry}: {self.health!r}>"
+
+    async def start(self) -> None:
+        """Open the connection pool; nothing is sent. OSError when the CA file cannot be read."""
+        await self._transport.start()
+
+    async def aclose(self) -> None:
+        """Give up token requests and close all connections, streams still open included."""
+        await self._owner.aclose()
+        await self._transport.aclose()
+
+    def carries(self, repository: RepositoryName) -> bool:
+        """Whether the naming rule has a name for it here."""
+        return self._naming.repository(self.registry, repository) is not None
+
+    def upstream_name(self, repository: RepositoryName) -> str:
+        """Tell what the mirror calls it, for messages; the name itself when it is not carried."""
+        return self._naming.repository(self.registry, repository) or repository
+
+    async def head_manifest(self, repository: RepositoryName, reference: Reference) -> ManifestHead:
+        """Ask what a reference stands for, without the bytes: free of charge on Docker Hub (U-9).
+
+        A mirror that refuses HEAD is asked with GET.
+        """
+        question = self._manifest_question("HEAD", repository, reference)
+        answer = await self._ask(question)
+        if answer.status in {405, 501}:
+            answer.response.release()
+            manifest = await self.get_manifest(repository, reference)
+            return ManifestHead(manifest.digest, manifest.media_type, manifest.size)
+        if answer.status != 200:
+            raise await self._requester.refusal(answer)
+        answer.response.release()
+        headers = answer.response.headers
+        media_type = bare(headers.get("Content-Type"))
+        if media_type == "text/html":
+            raise MirrorLied(_BLOCK_PAGE, status=200)
+        digest = _read_digest(headers.get("Docker-Content-Digest"))
+        if isinstance(reference, Digest):
+            comparable = digest is not None and digest.algorithm == reference.algorithm
+            if comparable and digest != reference and not is_schema1(media_type):
+                raise MirrorLied(f"answered {digest} when asked for {reference}", status=200)
+        coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+        size = None if coded else parse_length(headers.get("Content-Length"))
+        return ManifestHead(digest, media_type, size or None)
+
+    async def get_manifest(self, repository: RepositoryName, reference: Reference) -> Manifest:
+        """Fetch a manifest; its bytes are proved by a digest reference, or by the digest header.
+
+        MirrorLied when they are not what they should be or no manifest at all (P8, U-13),
+        MirrorFailed beyond 8 MiB (C-15).
+        """
+        answer = await self._ask(self._manifest_question("GET", repository, reference))
+        if answer.status != 200:
+            raise await self._requester.refusal(answer)
+        response = answer.response
+        try:
+            if bare(response.headers.get("Content-Type")) == "text/html":
+                raise MirrorLied(_BLOCK_PAGE, status=200)
+            body = await read_body(response, limit=LARGEST_MANIFEST_BYTES, stall_s=self._stall_s)
+        finally:
+            response.close()
+        expected = reference if isinstance(reference, Digest) else None
+        try:
+            if len(body) > _LARGE_BYTES:
+                return await asyncio.to_thread(_judge_manifest, body, response.headers, expected)
+            return _judge_manifest(body, response.headers, expected)
+        except ValueError as error:
+            raise MirrorLied(str(error), status=200) from error
+
+    async def head_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
+        """Tell a blob's size; None when the mirror has it but will not say how long it is.
+
+        Signed urls behind a redirect are often good for GET only (U-4): then one byte is asked for,
+        and the size read off the range (Q-1).
+        """
+        question = self._blob_question("HEAD", repository, digest, {})
+        answer = await self._ask(question)
+        answer.response.release()
+        headers = answer.response.headers
+        if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
+            raise MirrorLied(_BLOCK_PAGE, status=200)
+        size = parse_length(headers.get("Content-Length"))
+        if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
+            return size
+        unsure = answer.status in {200, 405, 501}
+        if not unsure and not (answer.redirected and answer.status in {400, 403}):
+            raise await self._requester.refusal(answer)
+        if answer.redirected and (told := _first_hop_size(answer, digest)) is not None:
+            return told
+        return await self._probe_blob(repository, digest)
+
+    async def open_blob(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        *,
+        start: int = 0,
+        expected_size: int | None = None,
+    ) -> BlobStream:
+        """Begin to fetch a blob from byte `start` on; the caller closes the stream.
+
+        MirrorLied when the answer contradicts `expected_size` or is not the range asked for (P12),
+        MirrorFailed when the mirror ignores ranges and too much would be thrown away.
+        """
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        question = self._blob_question("GET", repository, digest, headers)
+        answer = await self._ask(question)
+        if answer.redirected and answer.status in {400, 403}:
+            # The signed url may have expired on the way: the first hop gives out a new one (U-4).
+            answer.response.close()
+            answer = await self._ask(question)
+        if answer.status not in {200, 206, 416}:
+            raise await self._requester.refusal(answer)
+        response = answer.response
+        try:
+            judged = judge_blob(
+                response.status, response.headers, start=start, expected_size=expected_size
+            )
+        except (MirrorLied, MirrorFailed):
+            response.close()
+            raise
+        return BlobStream(
+            response, start=start, size=judged.size, skip=judged.skip, stall_s=self._stall_s
+        )
+
+    async def list_tags(self, repository: RepositoryName) -> tuple[Tag, ...]:
+        """List the tags, following pages (N-2), in the mirror's order; MirrorLied for no list."""
+        name = self._named(repository)
+        url: URL | None = URL(f"{self._base}{name}/tags/list?n=1000", encoded=True)
+        tags: dict[Tag, None] = {}
+        for _ in range(_MOST_PAGES):
+            assert url is not None
+            headers = {"Accept": "application/json"}
+            answer = await self._ask(Question("GET", url, _scope(name), headers))
+            body = await self._body(answer)
+            try:
+                tags.update(dict.fromkeys(read_tags(body)))
+                link = ", ".join(answer.response.headers.getall("Link", ()))
+                url = next_page(link, url)
+            except ValueError as error:
+                raise MirrorLied(str(error), status=200) from error
+            if url is None:
+                return tuple(tags)
+        raise MirrorFailed(f"lists tags on more than {_MOST_PAGES} pages")
+
+    async def get_referrers(self, repository: RepositoryName, digest: Digest) -> bytes:
+        """Fetch the index of what refers to a digest, as it came (N-3).
+
+        MirrorNotFound when the mirror has no such API, which 404, 400 and 405 mean.
+        """
+        name = self._named(repository)
+        url = URL(f"{self._base}{name}/referrers/{digest}", encoded=True)
+        answer = await self._ask(Question("GET", url, _scope(name), {"Accept": OCI_INDEX}))
+        if answer.status in {400, 405}:
+            answer.response.release()
+            raise MirrorNotFound("has no referrers API", status=answer.status)
+        body = await self._body(answer)
+        try:
+            index = read_document(body)
+        except ValueError as error:
+            raise MirrorLied(f"referrers: {error}", status=200) from error
+        if not isinstance(index.get("manifests"), list):
+            raise MirrorLied("referrers that are no index", status=200)
+        return body
+
+    async def _probe_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
+        question = self._blob_question("GET", repository, digest, {"Range": "bytes=0-0"})
+        answer = await self._ask(question)
+        answer.response.close()
+        headers = answer.response.headers
+        if answer.status in {200, 206} and bare(headers.get("Content-Type")) == "text/html":
+            raise MirrorLied(_BLOCK_PAGE, status=answer.status)
+        match answer.status:
+            case 206:
+                told = parse_content_range(headers.get("Content-Range"))
+                return None if told is None else told.size
+            case 200:
+                return parse_length(headers.get("Content-Length"))
+            case 416:
+                return parse_unsatisfied(headers.get("Content-Range"))
+            case _:
+                raise await self._requester.refusal(answer)
+
+    async def _ask(self, question: Question) -> Answer:
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        answer = await self._requester.send(question)
+        self.health.record_latency(loop.time() - asked_at)
+        self.quota = parse_quota(answer.first_headers) or self.quota
+        return answer
+
+    async def _body(self, answer: Answer) -> bytes:
+        if answer.status != 200:
+            raise await self._requester.refusal(answer)
+        response = answer.response
+        try:
+            body = await read_body(response, limit=LARGEST_MANIFEST_BYTES, stall_s=self._stall_s)
+        finally:
+            response.close()
+        try:
+            coding = response.headers.get("Content-Encoding")
+            return decode(body, coding, LARGEST_MANIFEST_BYTES)
+        except ValueError as error:
+            raise MirrorLied(str(error), status=200) from error
+
+    def _manifest_question(
+        self, method: str, repository: RepositoryName, reference: Reference
+    ) -> Question:
+        name = self._named(repository)
+        if isinstance(reference, Tag):
+            reference = self._naming.tag(repository, reference)
+        url = URL(f"{self._base}{name}/manifests/{reference}", encoded=True)
+        return Question(method, url, _scope(name), {"Accept": ACCEPT})
+
+    def _blob_question(
+        self, method: str, repository: RepositoryName, digest: Digest, headers: dict[str, str]
+    ) -> Question:
+        name = self._named(repository)
+        url = URL(f"{self._base}{name}/blobs/{digest}", encoded=True)
+        return Question(method, url, _scope(name), headers)
+
+    def _named(self, repository: RepositoryName) -> RepositoryName:
+        name = self._naming.repository(self.registry, repository)
+        if name is None:
+            raise MirrorNotFound("does not carry this repository")
+        return name
+
+
+_BLOCK_PAGE = "answered 200 text/html instead of content: a block page?"
+
+
+def _scope(name: RepositoryName) -> str:
+    return f"repository:{name}:pull"
+
+
+def _judge_manifest(body: bytes, headers: Mapping[str, str], expected: Digest | None) -> Manifest:
+    plain = decode(body, headers.get("Content-Encoding"), LARGEST_MANIFEST_BYTES)
+    claimed = headers.get("Docker-Content-Digest")
+    return read_manifest(plain, headers.get("Content-Type"), expected=expected, claimed=claimed)
+
+
+def _read_digest(text: str | None) -> Digest | None:
+    try:
+        return Digest.parse(text) if text else None
+    except DigestInvalid:
+        return None
+
+
+def _first_hop_size(answer: Answer, digest: Digest) -> int | None:
+    """Read the size off a redirect, if it speaks of the blob: else the length is its own body's."""
+    headers = answer.first_headers
+    speaks = _read_digest(headers.get("Docker-Content-Digest")) == digest
+    if not speaks or bare(headers.get("Content-Type")) == "text/html":
+        return None
+    return parse_length(headers.get("Content-Length")) or None
