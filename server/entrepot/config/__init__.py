@@ -2,7 +2,9 @@
 
 from entrepot.config.addresses import Address
 from entrepot.config.credentials import Credentials
+from entrepot.config.loading import default_path, load_settings, preset_path
 from entrepot.config.mirrors import MirrorSettings, TagRuleSettings
+from entrepot.config.problems import ConfigError, Problem
 from entrepot.config.settings import (
     CacheSettings,
     CompatibilitySettings,
@@ -18,13 +20,18 @@ __all__ = [
     "Address",
     "CacheSettings",
     "CompatibilitySettings",
+    "ConfigError",
     "Credentials",
     "ListenSettings",
     "LogSettings",
     "MirrorSettings",
+    "Problem",
     "RegistrySettings",
     "Settings",
     "TagRuleSettings",
     "TagSettings",
     "TimeoutSettings",
+    "default_path",
+    "load_settings",
+    "preset_path",
 ]

@@ -53,15 +53,12 @@ class Address(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("address"), str):
+        if isinstance(data, str | int):
+            data = {"address": str(data)}
+        if isinstance(data, dict) and "address" in data:
             rest = {key: value for key, value in data.items() if key != "address"}
-            host, port = split_address(data["address"])
+            host, port = split_address(str(data["address"]))
             return {"host": host, "port": port, **rest}
-        if isinstance(data, str):
-            host, port = split_address(data)
-            return {"host": host, "port": port}
-        if isinstance(data, int):
-            return cls._read(str(data))
         return data
 
     def __str__(self) -> str:

@@ -60,16 +60,23 @@ class CompatibilitySettings(Frozen):
     not_found_instead_of_5xx: bool = False
 
 
+def _not_empty(value: object) -> object:
+    # Not min_length: pydantic counts only the items that are right, and so complains twice.
+    if value in ([], ()):
+        raise ValueError("must not be empty")
+    return value
+
+
 class RegistrySettings(Frozen):
     """A registry that is served: its other names, and where its content is fetched from."""
 
     aliases: tuple[RegistryHost, ...] = ()
-    mirrors: Annotated[tuple[MirrorSettings, ...], Field(min_length=1)]
+    mirrors: Annotated[tuple[MirrorSettings, ...], BeforeValidator(_not_empty)]
     tag_ttl: Seconds | None = None
 
 
 def _as_list(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
+    return _not_empty(value) if isinstance(value, list | tuple) else [value]
 
 
 def _unless_none(value: object) -> object:
@@ -79,9 +86,9 @@ def _unless_none(value: object) -> object:
 class Settings(Frozen):
     """Everything Entrepot can be told."""
 
-    listen: Annotated[
-        tuple[ListenSettings, ...], BeforeValidator(_as_list), Field(min_length=1)
-    ] = (ListenSettings(host="0.0.0.0", port=5000),)  # noqa: S104 - a mirror for the LAN
+    listen: Annotated[tuple[ListenSettings, ...], BeforeValidator(_as_list)] = (
+        ListenSettings(host="0.0.0.0", port=5000),  # noqa: S104 - a mirror for the LAN
+    )
     hosts: dict[HostName, RegistryHost] = Field(default={})
     admin: Annotated[Address | None, BeforeValidator(_unless_none)] = Address(
         host="127.0.0.1", port=5001

@@ -1,0 +1,63 @@
+"""`entrepot check-config`: say what is wrong with a settings file, or what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from entrepot.config import ConfigError, MirrorSettings, Settings, load_settings
+from entrepot.oci.reference import RepositoryName, Tag
+
+_SAMPLE_REGISTRY = "k8s.gcr.io"
+_SAMPLE_REPOSITORY = RepositoryName("pause")
+_SAMPLE_TAG = Tag("3.1")
+
+
+@click.command("check-config")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--preset", metavar="NAME", help="Lay FILE over this preset, such as china.")
+def check_config(file: Path | None, preset: str | None) -> None:
+    """Check the settings in FILE, and show what they come to.
+
+    Without FILE, /etc/entrepot/entrepot.yaml is checked, or what is built in. Every mistake is
+    printed as FILE:LINE: PATH: MESSAGE, and the exit status is 2.
+    """
+    try:
+        settings = load_settings(file, preset=preset)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        raise SystemExit(2) from None
+    for line in summarize(settings):
+        click.echo(line)
+
+
+def summarize(settings: Settings) -> Iterator[str]:
+    """Tell in a few lines what the settings come to; no secrets among them."""
+    for listener in settings.listen:
+        default = f", {listener.registry} where none is named" if listener.registry else ""
+        yield f"listen    {listener}{default}"
+    for host, registry in settings.hosts.items():
+        yield f"host      {host} means {registry}"
+    yield f"admin     {settings.admin or 'off'}"
+    yield f"cache     {settings.cache.path}"
+    for name, registry_settings in settings.registries.items():
+        aliases = registry_settings.aliases
+        yield f"registry  {name}" + (f", also {', '.join(aliases)}" if aliases else "")
+        sampled = _SAMPLE_REGISTRY in (name, *aliases)
+        for place, mirror in enumerate(registry_settings.mirrors, start=1):
+            sample = f": {_sample(name, mirror)}" if sampled else ""
+            authority = " (authority)" if mirror.authority else ""
+            yield f"  {place}. {mirror.name}{authority}{sample}"
+
+
+def _sample(registry: str, mirror: MirrorSettings) -> str:
+    repository = mirror.naming.repository(registry, _SAMPLE_REPOSITORY)
+    ours = f"{_SAMPLE_REGISTRY}/{_SAMPLE_REPOSITORY}:{_SAMPLE_TAG}"
+    if repository is None:
+        return f"does not carry {ours}"
+    host = mirror.url.partition("://")[2]
+    tag = mirror.naming.tag(_SAMPLE_REPOSITORY, _SAMPLE_TAG)
+    return f"{ours} is {host}/{repository}:{tag}"

@@ -1,0 +1,119 @@
+"""Mistakes that only show when two places of the settings are held against each other.
+
+These look at the data as written, so that they are found beside the mistakes of form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from entrepot.config.addresses import Address
+from entrepot.config.layers import Layers
+from entrepot.config.mirrors import default_name
+from entrepot.config.problems import Place, Problem, write_place
+
+_WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+
+
+def find_contradictions(layers: Layers) -> Iterator[Problem]:
+    """Give every one of them; data of a wrong form is passed over in silence."""
+    yield from _aliases(layers)
+    yield from _registries_named(layers)
+    yield from _listeners(layers)
+    yield from _mirror_names(layers)
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _aliases_written(layers: Layers) -> Iterator[tuple[str, Place, str]]:
+    """Give each alias with its place and the registry it belongs to."""
+    for registry, content in _mapping(layers.data.get("registries")).items():
+        for index, alias in enumerate(_items(_mapping(content).get("aliases"))):
+            if isinstance(alias, str):
+                yield alias, ("registries", registry, "aliases", index), registry
+
+
+def _aliases(layers: Layers) -> Iterator[Problem]:
+    registries = _mapping(layers.data.get("registries"))
+    owners: dict[str, str] = {}
+    for alias, place, registry in _aliases_written(layers):
+        if alias in registries:
+            rival: Place = ("registries", alias)
+            if layers.origin(place)[0] == layers.top or layers.origin(rival)[0] != layers.top:
+                yield layers.problem(place, "is itself a registry here, so it cannot be an alias")
+            else:
+                message = f"is an alias of {registry}: write its mirrors there"
+                yield layers.problem(rival, message)
+        elif alias in owners:
+            message = f"is an alias of {owners[alias]} already"
+            yield layers.problem(place, message)
+        owners.setdefault(alias, registry)
+
+
+def _registries_named(layers: Layers) -> Iterator[Problem]:
+    known = [*_mapping(layers.data.get("registries"))]
+    known += [alias for alias, _, _ in _aliases_written(layers)]
+    places: list[Place] = [("hosts", host) for host in _mapping(layers.data.get("hosts"))]
+    for place, entry in _listen_entries(layers):
+        if _mapping(entry).get("registry") is not None:
+            places.append((*place, "registry"))
+    for place in places:
+        value = layers.value(place)
+        if isinstance(value, str) and value not in known:
+            yield layers.problem(place, "is not among the registries", choices=known)
+
+
+def _listen_entries(layers: Layers) -> Iterator[tuple[Place, object]]:
+    listen = layers.data.get("listen")
+    if isinstance(listen, list):
+        for index, entry in enumerate(listen):
+            yield ("listen", index), entry
+    else:
+        yield ("listen",), listen
+
+
+def _listeners(layers: Layers) -> Iterator[Problem]:
+    taken: list[tuple[Address, str]] = []
+    for place, entry in [*_listen_entries(layers), (("admin",), layers.data.get("admin"))]:
+        written = entry
+        if isinstance(entry, dict):
+            written = {key: value for key, value in entry.items() if key != "registry"}
+        try:
+            address = Address.model_validate(written)
+        except ValidationError:
+            continue
+        rival = next((where for other, where in taken if _collide(other, address)), None)
+        if rival is not None:
+            yield layers.problem(place, f"{address} is taken already, by {rival}")
+        taken.append((address, write_place(place)))
+
+
+def _collide(one: Address, other: Address) -> bool:
+    if one.port != other.port or one.port == 0:
+        return False
+    if one.host == other.host:
+        return True
+    same_family = (":" in one.host) == (":" in other.host)
+    return same_family and bool(_WILDCARDS & {one.host, other.host})
+
+
+def _mirror_names(layers: Layers) -> Iterator[Problem]:
+    for registry, content in _mapping(layers.data.get("registries")).items():
+        names: set[str] = set()
+        for index, mirror in enumerate(_items(_mapping(content).get("mirrors"))):
+            entry = _mapping(mirror)
+            name = entry.get("name") or default_name(entry.get("url", mirror))
+            if name == "?" or not isinstance(name, str):
+                continue
+            if name in names:
+                message = f"{name} is the name of another mirror here: give this one its own `name`"
+                yield layers.problem(("registries", registry, "mirrors", index), message)
+            names.add(name)

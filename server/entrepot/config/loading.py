@@ -1,0 +1,164 @@
+"""From files to settings, or to the list of everything that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from entrepot.config.consistency import find_contradictions
+from entrepot.config.document import Document, read_document
+from entrepot.config.frozen import Surroundings
+from entrepot.config.layers import Layers
+from entrepot.config.problems import ConfigError, Place, Problem, nearest, write_place
+from entrepot.config.schema import keys_at
+from entrepot.config.settings import Settings
+
+SYSTEM_FILE = Path("/etc/entrepot/entrepot.yaml")
+
+_EXPECTED = {
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "dict_type": "should be a mapping, lines of `key: value`",
+    "float_type": "should be a number",
+    "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number",
+    "missing": "is missing",
+    "model_attributes_type": "should be a mapping, lines of `key: value`",
+    "model_type": "should be a mapping, lines of `key: value`",
+    "path_type": "should be the path of a file",
+    "string_type": "should be text (put it in quotes)",
+    "string_too_short": "must not be empty",
+    "tuple_type": "should be a list, lines of `- item`",
+}
+
+
+def load_settings(
+    path: Path | None = None,
+    *,
+    preset: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings, or raise one ConfigError with every mistake there is.
+
+    The embedded defaults lie at the bottom, then the preset, then the file, then `overrides`
+    (the shape of the file, one level merged: {"cache": {"path": Path("x")}}). Without a path and
+    a preset, the system's file is read if it exists. A relative path inside a file is relative
+    to that file's directory, a `Path` inside `overrides` to the working directory. Reads the
+    disk: call it before the event loop starts, or in a thread.
+    """
+    layers = Layers()
+    layers.lay(_read(default_path()))
+    if preset is not None:
+        layers.lay(_read(preset_path(preset)))
+    if path is None and preset is None and SYSTEM_FILE.exists():
+        path = SYSTEM_FILE
+    if path is not None:
+        layers.lay(_read(path))
+    if overrides:
+        layers.lay(Document("the command line", _absolute(overrides)))
+    directory = Path.cwd() if path is None else path.absolute().parent
+    around = Surroundings(directory, os.environ if environment is None else environment)
+    return _settle(layers, around)
+
+
+def _absolute(overrides: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: _absolute(value)
+        if isinstance(value, Mapping)
+        else (str(value.absolute()) if isinstance(value, Path) else value)
+        for key, value in overrides.items()
+    }
+
+
+def default_path() -> Path:
+    """Give the embedded `entrepot.yaml`, which explains every key."""
+    return Path(str(files("entrepot_defaults"))) / "entrepot.yaml"
+
+
+def preset_path(name: str) -> Path:
+    """Give the file of a preset such as "china"; ConfigError when there is none of that name."""
+    directory = Path(str(files("entrepot_defaults"))) / "presets"
+    known = sorted(path.stem for path in directory.glob("*.yaml"))
+    if name not in known:
+        message = f"there is no preset of this name, only {', '.join(known)}"
+        raise ConfigError([Problem("preset", 0, name, message, suggestion=nearest(name, known))])
+    return directory / f"{name}.yaml"
+
+
+def _read(path: Path) -> Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {reason}")]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(str(path), 0, "", "is not UTF-8 text")]) from error
+    return read_document(str(path), text)
+
+
+def _settle(layers: Layers, around: Surroundings) -> Settings:
+    problems = list(layers.problems)
+    settings = None
+    try:
+        settings = Settings.model_validate(layers.data, context=around)
+    except ValidationError as error:
+        problems.extend(_form_problems(layers, error))
+    problems.extend(find_contradictions(layers))
+    if settings is None or problems:
+        order = {file: index for index, (file, _) in enumerate(layers.origins.values())}
+        raise ConfigError(
+            sorted(dict.fromkeys(problems), key=lambda p: (order.get(p.file, 0), p.line))
+        )
+    return settings
+
+
+def _form_problems(layers: Layers, error: ValidationError) -> Iterator[Problem]:
+    details = error.errors(include_url=False, include_input=False)
+    misspelt = {
+        (*place[:-1], _nearest_key(place))
+        for place in (_place(detail) for detail in details if detail["type"] == "extra_forbidden")
+    }
+    for detail in details:
+        place = _place(detail)
+        if detail["type"] == "extra_forbidden":
+            file, line = layers.origin(place)
+            suggestion = _nearest_key(place)
+            text = write_place(place)
+            yield Problem(file, line, text, "unknown key", suggestion=suggestion)
+        elif detail["type"] == "missing":
+            if place not in misspelt:
+                file, line = layers.origin(place)
+                yield Problem(file, line, write_place(place), "is missing")
+        else:
+            message, choices = _explain(detail)
+            problem = layers.problem(layers.known(place), message, choices=choices)
+            # The value beside a wrong key is not what is wrong.
+            yield replace(problem, value="") if detail["loc"][-1] == "[key]" else problem
+
+
+def _place(detail: ErrorDetails) -> Place:
+    """Take out what pydantic adds to mark an error in a mapping's key."""
+    return tuple(part for part in detail["loc"] if part != "[key]")
+
+
+def _nearest_key(place: Place) -> str:
+    return nearest(str(place[-1]), keys_at(Settings, place[:-1]))
+
+
+def _explain(detail: ErrorDetails) -> tuple[str, tuple[str, ...]]:
+    """Say in plain words what was expected, and the choices if there are but a few."""
+    context = detail.get("ctx", {})
+    if detail["type"] == "value_error":
+        return str(context["error"]), ()
+    if detail["type"] == "literal_error":
+        expected = str(context["expected"])
+        choices = tuple(part for part in expected.split("'")[1::2])
+        return f"should be one of {', '.join(choices)}", choices
+    return _EXPECTED.get(detail["type"], detail["msg"]), ()
