@@ -8,7 +8,8 @@
     │   ├── DigestInvalid
     │   ├── RangeNotSatisfiable  start at or past the end (rule T-8)
     │   ├── RangeUnsupported     more ranges than we answer (rules P-4, L-7)
-    │   └── Unsupported          an operation this registry never performs (N-4, M-4)
+    │   ├── Unsupported          an operation this registry never performs (N-4)
+    │   └── NotListed            a list this registry does not keep (M-4)
     ├── AttemptError             what one mirror did, once; carried inside an `Exhausted`
     │   ├── MirrorNotFound       a real 404 under the full Accept set (rule U-1)
     │   ├── MirrorUnreachable    refused, reset, no route, no name, TLS failure
@@ -77,6 +78,10 @@ class RangeUnsupported(RequestError):
 
 class Unsupported(RequestError):
     """An operation that this registry never performs."""
+
+
+class NotListed(RequestError):
+    """A list that this registry does not keep."""
 
 
 class AttemptError(EntrepotError):

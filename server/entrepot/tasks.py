@@ -38,6 +38,10 @@ class TaskOwner:
         task.add_done_callback(self._ended)
         return task
 
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """`start` for work whose outcome nobody awaits."""
+        _ = self.start(work, name=name)
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -1,0 +1,82 @@
+"""`entrepot serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+import structlog
+
+from entrepot.app import running
+from entrepot.config import ConfigError, Settings, load_settings, preset_path
+from entrepot.errors import StoreError
+from entrepot.log import configure_log
+
+log = structlog.get_logger("entrepot")
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The configuration file; /etc/entrepot/entrepot.yaml or the built-in defaults otherwise.",
+)
+@click.option("--preset", help="A configuration that comes with Entrepot, such as `china`.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The cache directory, instead of the one in the configuration.",
+)
+def serve(config: Path | None, preset: str | None, cache: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Exit status 2 for a configuration with mistakes, 1 when the cache directory or an address
+    cannot be used.
+    """
+    if config is not None and preset is not None:
+        raise click.UsageError("--config and --preset exclude each other")
+    try:
+        settings = load_settings(preset_path(preset) if preset is not None else config)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    if cache is not None:
+        settings = settings.model_copy(
+            update={"cache": settings.cache.model_copy(update={"path": cache})}
+        )
+    configure_log(settings.log.format, settings.log.level)
+    try:
+        asyncio.run(_serve(settings))
+    except (StoreError, OSError) as error:
+        click.echo(f"entrepot: {error}", err=True)
+        sys.exit(1)
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as server:
+        log.info(
+            "server.ready",
+            listen=",".join(server.addresses),
+            admin=server.admin_address or "off",
+            cache=str(settings.cache.path),
+            registries=server.services.names.served,
+        )
+        if settings.log.format == "text":
+            click.echo(_hint(settings), err=True)
+        await stop.wait()
+
+
+def _hint(settings: Settings) -> str:
+    port = settings.listen[0].port
+    return (
+        f"\nEntrepot serves on port {port}. What to put on a node is told at"
+        f" http://THIS-HOST:{port}/ (try: curl http://127.0.0.1:{port}/)\n"
+    )

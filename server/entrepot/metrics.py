@@ -1,0 +1,95 @@
+"""What is counted, under which name; one instance per process, rendered by the admin listener."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_LATENCY_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 25, 60, 300)
+
+
+class Metrics:
+    """Counters with their label sets resolved once: the hot path pays for an addition only."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._requests = Counter(
+            "entrepot_requests",
+            "Requests answered, by registry, kind (manifest, blob, tags, referrers, ping, other),"
+            " result (hit, miss, stale, join, revalidated, error) and status.",
+            ["registry", "kind", "result", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "entrepot_request_seconds",
+            "Seconds from the request's head to the last byte of the answer, by kind.",
+            ["kind"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._sent = Counter(
+            "entrepot_sent_bytes",
+            "Body bytes sent to clients, by registry.",
+            ["registry"],
+            registry=self.registry,
+        )
+        self._attempts = Counter(
+            "entrepot_mirror_attempts",
+            "Questions to mirrors, by registry, mirror and outcome.",
+            ["registry", "mirror", "outcome"],
+            registry=self.registry,
+        )
+        self._fetched = Counter(
+            "entrepot_mirror_bytes",
+            "Blob bytes received from mirrors, by registry and mirror.",
+            ["registry", "mirror"],
+            registry=self.registry,
+        )
+        self.fills = Gauge("entrepot_fills", "Blob downloads in progress.", registry=self.registry)
+        self.stale = Counter(
+            "entrepot_stale_answers",
+            "Tags answered from an older check because no mirror could be asked.",
+            ["registry"],
+            registry=self.registry,
+        )
+        self._rejected = Counter(
+            "entrepot_rejected_blobs",
+            "Downloads whose bytes were not what their digest says, by registry and mirror.",
+            ["registry", "mirror"],
+            registry=self.registry,
+        )
+        self._known: dict[tuple[str, ...], Counter] = {}
+        self._timers: dict[str, Histogram] = {}
+
+    def request(self, labels: tuple[str, str, str, str], sent_bytes: int, seconds: float) -> None:
+        """Count one finished request; `labels` are registry ("" if none), kind, result, status."""
+        registry, kind, _, _ = labels
+        self._labelled(self._requests, "requests", *labels).inc()
+        if sent_bytes:
+            self._labelled(self._sent, "sent", registry).inc(sent_bytes)
+        timer = self._timers.get(kind)
+        if timer is None:
+            timer = self._timers[kind] = self._seconds.labels(kind)
+        timer.observe(seconds)
+
+    def attempt(self, registry: str, mirror: str, outcome: str) -> None:
+        """Count one question to one mirror."""
+        self._labelled(self._attempts, "attempts", registry, mirror, outcome).inc()
+
+    def fetched(self, registry: str, mirror: str, count: int) -> None:
+        """Count blob bytes received."""
+        self._labelled(self._fetched, "fetched", registry, mirror).inc(count)
+
+    def rejected(self, registry: str, mirror: str) -> None:
+        """Count one download that did not verify."""
+        self._labelled(self._rejected, "rejected", registry, mirror).inc()
+
+    def render(self) -> bytes:
+        """The text exposition format, UTF-8."""
+        return generate_latest(self.registry)
+
+    def _labelled(self, counter: Counter, family: str, *labels: str) -> Counter:
+        key = (family, *labels)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = counter.labels(*labels)
+        return known

@@ -1,0 +1,236 @@
+"""Blobs: from the cache, from a fill in progress, or from a fill started for the asker."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from entrepot.errors import AllFailed, BlobUnknown, TransferBroken
+from entrepot.metrics import Metrics
+from entrepot.mirror.fill import Fill, Wanted
+from entrepot.mirror.fills import Fills
+from entrepot.mirror.flights import Flights
+from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests
+from entrepot.mirror.names import ImageName
+from entrepot.mirror.race import Race, exhausted
+from entrepot.mirror.registry import Registry, asking_order
+from entrepot.oci.digest import Digest
+from entrepot.store.blobs import BlobStore, OpenBlob
+from entrepot.upstream.mirror import MirrorClient
+
+
+class BlobReader(Protocol):
+    """Something to send from: wait for bytes at an offset, then read them from `file`."""
+
+    @property
+    def file(self) -> BinaryIO:
+        """Open for reading; closed by `close`."""
+
+    @property
+    def size(self) -> int | None:
+        """The whole blob's bytes; None when nobody said (Q-1)."""
+
+    @property
+    def source(self) -> str:
+        """Return hit, fill or join."""
+
+    @property
+    def mirror(self) -> str:
+        """Whose bytes they are, as far as is known now."""
+
+    async def wait(self, offset: int) -> int:
+        """Return a stop > `offset` up to which `file` may be read, `size` at the end.
+
+        Raises TransferBroken when those bytes will not come.
+        """
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+@dataclass(slots=True)
+class CachedReader:
+    """A blob that is whole and durable."""
+
+    blob: OpenBlob
+    source: str = "hit"
+    mirror: str = ""
+
+    @property
+    def file(self) -> BinaryIO:
+        """Opened for reading; closed by `close`."""
+        return self.blob.file
+
+    @property
+    def size(self) -> int | None:
+        """Bytes."""
+        return self.blob.size
+
+    async def wait(self, offset: int) -> int:  # noqa: ARG002 - everything is there
+        """All of it, at once."""
+        return self.blob.size
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.blob.close()
+
+
+@dataclass(slots=True)
+class FillReader:
+    """One reader of a fill. `size` is what was promised in the response's head."""
+
+    fill: Fill
+    file: BinaryIO
+    size: int | None
+    source: str
+    _generation: int | None = None
+
+    @property
+    def mirror(self) -> str:
+        """Whose bytes they are, as far as is known now."""
+        return self.fill.sources
+
+    async def wait(self, offset: int) -> int:
+        """See BlobReader; bytes thrown away before this reader sent any do not concern it."""
+        while self._generation is None:
+            generation = self.fill.generation
+            try:
+                stop = await self.fill.wait_bytes(offset, generation)
+            except TransferBroken:
+                if generation == self.fill.generation:
+                    raise
+                continue  # the bytes were replaced before this reader passed any on
+            self._check_size()
+            self._generation = generation
+            return stop
+        return await self.fill.wait_bytes(offset, self._generation)
+
+    def _check_size(self) -> None:
+        if self.size is not None and self.fill.size != self.size:
+            raise TransferBroken(f"{self.fill.wanted.digest}: its length was not {self.size}")
+
+    def close(self) -> None:
+        """Let go of the file; the fill goes on."""
+        self.file.close()
+
+
+@dataclass(slots=True)
+class Blobs:
+    """What may be asked about blobs. Deadlines are loop time, sizes bytes."""
+
+    registries: dict[str, Registry]
+    store: BlobStore
+    manifests: Manifests
+    fills: Fills
+    flights: Flights[tuple[str, str, Digest], int]
+    metrics: Metrics
+    overtake_s: float
+
+    async def open(self, image: ImageName, digest: Digest, deadline: float) -> BlobReader:
+        """A reader for `digest`; the caller closes it.
+
+        Raises BlobUnknown, AllFailed or AllThrottled when nobody has answered by `deadline`.
+        """
+        fill = self.fills.get(digest)
+        source = "join"
+        if fill is None:
+            stored = await self.store.get(digest)
+            if stored is not None:
+                if await self._is_manifest(digest, stored.size):
+                    stored.close()
+                    raise _is_a_manifest(digest)
+                return CachedReader(stored)
+            if await self._is_manifest(digest, 0):
+                raise _is_a_manifest(digest)
+            fill, started = self.fills.join(await self._wanted(image, digest))
+            source = "fill" if started else "join"
+        await _opened(fill, deadline)
+        return FillReader(fill, await fill.open_file(), fill.size, source)
+
+    async def stat(self, image: ImageName, digest: Digest, deadline: float) -> tuple[int, str]:
+        """The size of `digest` and where that is known from; starts no download.
+
+        Raises as `open` does.
+        """
+        stored = await self.store.size(digest)
+        if stored is not None:
+            if await self._is_manifest(digest, stored):
+                raise _is_a_manifest(digest)
+            return stored, "hit"
+        fill = self.fills.get(digest)
+        if fill is not None and fill.opened and fill.size is not None:
+            return fill.size, "join"
+        if await self._is_manifest(digest, 0):
+            raise _is_a_manifest(digest)
+        key = (image.registry, str(image.repository), digest)
+        return await self.flights.join(key, lambda: self._ask_size(image, digest, deadline)), "miss"
+
+    async def _ask_size(self, image: ImageName, digest: Digest, deadline: float) -> int:
+        wanted = await self._wanted(image, digest)
+        now = asyncio.get_running_loop().time()
+        names = tuple(mirror.name for mirror in wanted.registry.mirrors)
+
+        async def ask(mirror: MirrorClient) -> int:
+            size = await mirror.head_blob(wanted.repository, digest)
+            return size if size is not None else -1
+
+        race: Race[int] = Race(
+            order=asking_order(
+                wanted.registry.mirrors,
+                wanted.repository,
+                now,
+                prefer=wanted.prefer,
+                doubted=self.fills.set_aside.mirrors(digest, names, now),
+            ),
+            repository=wanted.repository,
+            ask=ask,
+            overtake_s=self.overtake_s,
+            deadline=deadline,
+            metrics=self.metrics,
+        )
+        won = await race.run()
+        if won is None:
+            raise exhausted(wanted.title, tuple(race.attempts), BlobUnknown)
+        if wanted.expected_size is not None:
+            return wanted.expected_size
+        if won.answer < 0:
+            raise AllFailed(f"{digest}: {won.mirror.name} has it but does not say how long it is")
+        return won.answer
+
+    async def _wanted(self, image: ImageName, digest: Digest) -> Wanted:
+        hint = self.manifests.hints.get(digest)
+        size = hint.size if hint is not None else await self.manifests.catalog.child_size(digest)
+        return Wanted(
+            digest=digest,
+            registry=self.registries[image.registry],
+            repository=image.repository,
+            prefer=hint.mirror if hint is not None else None,
+            expected_size=size,
+        )
+
+    async def _is_manifest(self, digest: Digest, size: int) -> bool:
+        """C-16: what is known to be a manifest is no blob, else 1.x clients make an image of it."""
+        if size > MANIFEST_LIMIT_BYTES:
+            return False
+        if self.manifests.holds(digest):
+            return True
+        hint = self.manifests.hints.get(digest)
+        if hint is not None:
+            return hint.is_manifest
+        return await self.manifests.catalog.is_manifest(digest)
+
+
+def _is_a_manifest(digest: Digest) -> BlobUnknown:
+    return BlobUnknown(f"{digest} is a manifest, not a blob: ask for it under manifests/")
+
+
+async def _opened(fill: Fill, deadline: float) -> None:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await fill.wait_opened()
+    except TimeoutError as error:
+        told = tuple(fill.attempts)
+        raise AllFailed(
+            f"{fill.wanted.title}: no mirror answered in time; still trying", told
+        ) from error

@@ -1,0 +1,54 @@
+"""The fills in progress: at most one per digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from entrepot.metrics import Metrics
+from entrepot.mirror.fill import Fill, FillRules, Wanted
+from entrepot.mirror.setaside import SetAside
+from entrepot.oci.digest import Digest
+from entrepot.store.blobs import BlobStore
+from entrepot.tasks import TaskOwner
+
+
+@dataclass(slots=True)
+class Fills:
+    """Starts fills and owns their tasks; `aclose` stops them, their partial files stay on disk."""
+
+    store: BlobStore
+    metrics: Metrics
+    rules: FillRules
+    set_aside: SetAside = field(default_factory=SetAside)
+    _running: dict[Digest, Fill] = field(default_factory=dict)
+    _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def get(self, digest: Digest) -> Fill | None:
+        """The fill in progress for `digest`."""
+        return self._running.get(digest)
+
+    def join(self, wanted: Wanted) -> tuple[Fill, bool]:
+        """The fill for `wanted` and whether it was started by this call.
+
+        There is no await between looking and inserting: two callers never start two.
+        """
+        fill = self._running.get(wanted.digest)
+        if fill is not None:
+            return fill, False
+        fill = Fill(wanted, self.rules, self.store, self.set_aside, self.metrics)
+        self._running[wanted.digest] = fill
+        self._owner.spawn(self._run(fill), name=str(wanted.digest))
+        return fill, True
+
+    async def aclose(self) -> None:
+        """Stop every fill and wait until it has let go of its files."""
+        await self._owner.aclose()
+
+    async def _run(self, fill: Fill) -> None:
+        try:
+            await fill.run()
+        finally:
+            del self._running[fill.wanted.digest]

@@ -1,0 +1,58 @@
+"""One piece of work per key at a time; everybody who asks meanwhile gets its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+from entrepot.tasks import TaskOwner
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class Flights(Generic[K, T]):
+    """Work that nobody's request owns: a caller that is cancelled takes nothing with it (P17).
+
+    Every waiter receives the value or the same exception (P18).
+    """
+
+    def __init__(self, owner: TaskOwner, name: str) -> None:
+        self._owner = owner
+        self._name = name
+        self._flights: dict[K, asyncio.Future[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    async def join(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The outcome of the running flight for `key`, or of one started now with `work`."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.get_running_loop().create_future()
+            flight.add_done_callback(_retrieve)
+            self._flights[key] = flight
+            self._owner.spawn(self._fly(key, flight, work), name=f"{self._name} {key}")
+        return await asyncio.shield(flight)
+
+    async def _fly(
+        self, key: K, flight: asyncio.Future[T], work: Callable[[], Coroutine[Any, Any, T]]
+    ) -> None:
+        try:
+            result = await work()
+        except asyncio.CancelledError:
+            flight.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it is every waiter's, whatever it is
+            flight.set_exception(error)
+        else:
+            flight.set_result(result)
+        finally:
+            del self._flights[key]
+
+
+def _retrieve(flight: asyncio.Future[T]) -> None:
+    """Mark the exception as seen: with all waiters gone nobody else will."""
+    if not flight.cancelled():
+        flight.exception()

@@ -1,0 +1,160 @@
+"""Lists: the tags of a repository, and what refers to a manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from entrepot.errors import (
+    AllFailed,
+    Exhausted,
+    ManifestUnknown,
+    MirrorDenied,
+    MirrorNotFound,
+    NameUnknown,
+)
+from entrepot.metrics import Metrics
+from entrepot.mirror.flights import Flights
+from entrepot.mirror.names import ImageName
+from entrepot.mirror.race import Race, exhausted
+from entrepot.mirror.registry import Registry, asking_order
+from entrepot.mirror.tags import Tags
+from entrepot.oci.digest import Digest
+from entrepot.oci.mediatype import OCI_INDEX, is_index
+from entrepot.oci.reference import Tag
+from entrepot.store.catalog import Catalog
+from entrepot.upstream.mirror import MirrorClient
+
+T = TypeVar("T")
+
+EMPTY_INDEX = json.dumps(
+    {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, separators=(",", ":")
+).encode()
+"""The answer "nothing refers to it" (spec "Listing Referrers", N-2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagPage:
+    """One page of tags; `more` when another follows."""
+
+    tags: tuple[str, ...]
+    more: bool
+
+
+def tag_page(tags: tuple[str, ...], count: int | None, last: str | None) -> TagPage:
+    """The page after `last` (exclusive) of at most `count` tags, in lexical order (N-2).
+
+    `count` None means all; 0 is an empty page without a next one.
+    """
+    ordered = sorted(set(tags))
+    rest = ordered[bisect_right(ordered, last) :] if last is not None else ordered
+    if count is None:
+        return TagPage(tuple(rest), more=False)
+    return TagPage(tuple(rest[:count]), more=0 < count < len(rest))
+
+
+def filtered_referrers(body: bytes, artifact_type: str) -> bytes:
+    """The index `body` with only the referrers of `artifact_type`; ValueError if it is no index."""
+    index = json.loads(body)
+    if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
+        raise ValueError("not an image index")  # noqa: TRY004 - about content, not a Python type
+    index["manifests"] = [
+        entry
+        for entry in index["manifests"]
+        if isinstance(entry, dict) and entry.get("artifactType") == artifact_type
+    ]
+    return json.dumps(index, separators=(",", ":")).encode()
+
+
+@dataclass(slots=True)
+class Listings:
+    """Tags and referrers. Deadlines are loop time."""
+
+    registries: dict[str, Registry]
+    catalog: Catalog
+    tags_by_name: Tags
+    flights: Flights[tuple[str, str, str], Any]
+    metrics: Metrics
+    overtake_s: float
+
+    async def tags(self, image: ImageName, deadline: float) -> tuple[tuple[str, ...], str]:
+        """All tags of a repository, and a warning when they are only those held here.
+
+        Raises NameUnknown when every mirror says there is no such repository and none is held.
+        """
+        key = ("tags", image.registry, str(image.repository))
+
+        async def ask(mirror: MirrorClient) -> tuple[str, ...]:
+            return await mirror.list_tags(image.repository)
+
+        held = tuple(r.tag for r in self.catalog.tags(image.registry, image.repository))
+        try:
+            return await self.flights.join(
+                key, lambda: self._race(image, "tags", ask, deadline)
+            ), ""
+        except Exhausted as error:
+            if held:
+                return held, f"{image.namespace}/{image.repository}: only the tags held here"
+            if isinstance(error, ManifestUnknown):
+                raise NameUnknown(str(error)) from error
+            raise
+
+    async def referrers(self, image: ImageName, digest: Digest, deadline: float) -> bytes:
+        """The index of what refers to `digest`, as a mirror has it; perhaps an empty one.
+
+        Where no mirror knows the referrers API the tag that stands for it is asked (N-3). Raises
+        AllFailed rather than answer with an empty list nobody confirmed: it would look unsigned.
+        """
+        key = ("referrers", f"{image.registry}/{image.repository}", str(digest))
+
+        async def ask(mirror: MirrorClient) -> bytes:
+            return await mirror.get_referrers(image.repository, digest)
+
+        try:
+            body: bytes = await self.flights.join(
+                key, lambda: self._race(image, "referrers", ask, deadline)
+            )
+        except ManifestUnknown:
+            return await self._tagged_referrers(image, digest, deadline)
+        return body
+
+    async def _tagged_referrers(self, image: ImageName, digest: Digest, deadline: float) -> bytes:
+        tag = Tag.parse(f"{digest.algorithm[:32]}-{digest.hex[:64]}")
+        try:
+            served = await self.tags_by_name.get(image, tag, deadline)
+        except ManifestUnknown:
+            return EMPTY_INDEX
+        return served.manifest.body if is_index(served.manifest.media_type) else EMPTY_INDEX
+
+    async def _race(
+        self,
+        image: ImageName,
+        subject: str,
+        ask: Callable[[MirrorClient], Coroutine[Any, Any, T]],
+        deadline: float,
+    ) -> T:
+        registry = self.registries[image.registry]
+        race: Race[T] = Race(
+            order=asking_order(
+                registry.mirrors, image.repository, asyncio.get_running_loop().time()
+            ),
+            repository=image.repository,
+            ask=ask,
+            overtake_s=self.overtake_s,
+            deadline=deadline,
+            metrics=self.metrics,
+        )
+        won = await race.run()
+        if won is not None:
+            return won.answer
+        title = f"{image.namespace}/{image.repository} {subject}"
+        error = exhausted(title, tuple(race.attempts), ManifestUnknown)
+        # Mirrors that forbid listing say 403 or 404 at will: that is no fault of the network.
+        absent = {MirrorNotFound.outcome, MirrorDenied.outcome}
+        if isinstance(error, AllFailed) and {a.outcome for a in race.attempts} <= absent:
+            raise ManifestUnknown(str(error), race.attempts)
+        raise error

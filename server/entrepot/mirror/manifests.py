@@ -1,0 +1,183 @@
+"""Manifests by digest: from memory, from the cache, from mirrors; kept before they are named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from entrepot.errors import Corrupt, ManifestUnknown, StoreError
+from entrepot.metrics import Metrics
+from entrepot.mirror.flights import Flights
+from entrepot.mirror.hints import Hints
+from entrepot.mirror.memory import ManifestMemory, NegativeCache
+from entrepot.mirror.names import ImageName
+from entrepot.mirror.race import Race, Won, exhausted
+from entrepot.mirror.registry import Registry, asking_order
+from entrepot.oci.digest import Digest
+from entrepot.oci.manifest import Manifest, descriptors
+from entrepot.oci.mediatype import SCHEMA1_SIGNED
+from entrepot.store.blobs import BlobStore
+from entrepot.store.catalog import Catalog
+from entrepot.store.record import ManifestRecord, TagRecord
+from entrepot.upstream.mirror import MirrorClient
+
+T = TypeVar("T")
+
+Clock = Callable[[], float]
+Key = tuple[str, str, str]
+"""(registry, repository, reference)"""
+
+MANIFEST_LIMIT_BYTES = 8 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A manifest with how it came about.
+
+    `source` is hit, miss, revalidated or stale; `warning` is for the client's eyes (N-5).
+    """
+
+    manifest: Manifest
+    source: str
+    mirror: str = ""
+    warning: str = ""
+
+
+def title(image: ImageName, reference: str) -> str:
+    """The image as the person who asked for it writes it."""
+    separator = "@" if ":" in reference else ":"
+    return f"{image.namespace}/{image.repository}{separator}{reference}"
+
+
+@dataclass(slots=True)
+class Manifests:
+    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s)."""
+
+    registries: dict[str, Registry]
+    store: BlobStore
+    catalog: Catalog
+    flights: Flights[Key, Served]
+    metrics: Metrics
+    overtake_s: float
+    negative_ttl_s: float
+    clock: Clock
+    hints: Hints = field(default_factory=Hints)
+    memory: ManifestMemory = field(default_factory=ManifestMemory)
+    negative: NegativeCache = field(default_factory=NegativeCache)
+
+    def peek(self, digest: Digest) -> Served | None:
+        """The manifest if it is in memory: no await, no I/O."""
+        manifest = self.memory.get(digest)
+        return Served(manifest, "hit") if manifest is not None else None
+
+    async def get(self, image: ImageName, digest: Digest, deadline: float) -> Served:
+        """The manifest, whoever has it. Raises ManifestUnknown, AllFailed or AllThrottled."""
+        held = await self.held(digest)
+        if held is not None:
+            return Served(held, "hit")
+        key = (image.registry, str(image.repository), str(digest))
+        self.raise_if_absent(key)
+        return await self.flights.join(key, lambda: self._fetch(image, digest, deadline))
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether it is in memory, as a manifest (C-16)."""
+        return digest in self.memory
+
+    async def held(self, digest: Digest) -> Manifest | None:
+        """From memory, or from disk into memory; None unless the catalog and the disk have it."""
+        manifest = self.memory.get(digest)
+        if manifest is not None:
+            return manifest
+        record = await self.catalog.manifest(digest)
+        if record is None:
+            return None
+        try:
+            body = await self.store.read(digest, MANIFEST_LIMIT_BYTES)
+        except Corrupt as error:
+            log.warning("manifest.rotten", digest=str(digest), reason=str(error))
+            await self.store.delete(digest)
+            return None
+        if body is None:
+            return None
+        manifest = Manifest(digest, record.media_type, body)
+        self._remember(manifest, record.mirror)
+        return manifest
+
+    async def keep(self, manifest: Manifest, mirror: str, tag: TagRecord | None = None) -> None:
+        """Store the bytes, then the records: a digest that was named can be got (P6, Q-2).
+
+        A full disk costs the next request a question, never this one its answer (P30). Signed
+        schema 1 stays in memory: its tags are not kept beyond that (F-3).
+        """
+        self._remember(manifest, mirror)
+        if manifest.media_type == SCHEMA1_SIGNED:
+            return
+        record = ManifestRecord(manifest.digest, manifest.media_type, manifest.size, mirror)
+        children = [(d.digest, d.media_type, d.size) for d in descriptors(manifest)]
+        try:
+            await self.store.put(manifest.digest, manifest.body)
+            if tag is not None:
+                await self.catalog.record(record, children, tag)
+            else:
+                await self.catalog.put_manifest(record, children)
+        except StoreError as error:
+            log.warning("manifest.not_kept", digest=str(manifest.digest), reason=str(error))
+
+    async def race(
+        self,
+        image: ImageName,
+        reference: str,
+        ask: Callable[[MirrorClient], Coroutine[object, object, T]],
+        deadline: float,
+        *,
+        prefer: str | None = None,
+    ) -> Won[T]:
+        """Ask the registry's mirrors; an absence they all confirm is remembered (F-9).
+
+        Raises ManifestUnknown, AllFailed or AllThrottled.
+        """
+        registry = self.registries[image.registry]
+        now = asyncio.get_running_loop().time()
+        race: Race[T] = Race(
+            order=asking_order(registry.mirrors, image.repository, now, prefer=prefer),
+            repository=image.repository,
+            ask=ask,
+            overtake_s=self.overtake_s,
+            deadline=deadline,
+            metrics=self.metrics,
+        )
+        won = await race.run()
+        if won is not None:
+            return won
+        error = exhausted(title(image, reference), tuple(race.attempts), ManifestUnknown)
+        if isinstance(error, ManifestUnknown):
+            key = (image.registry, str(image.repository), reference)
+            self.negative.put(key, error, self.clock() + self.negative_ttl_s)
+        raise error
+
+    def raise_if_absent(self, key: Key) -> None:
+        """Raise ManifestUnknown while a confirmed absence is remembered."""
+        error = self.negative.get(key, self.clock())
+        if error is not None:
+            raise ManifestUnknown(str(error), error.attempts)
+
+    async def _fetch(self, image: ImageName, digest: Digest, deadline: float) -> Served:
+        hint = self.hints.get(digest)
+
+        async def ask(mirror: MirrorClient) -> Manifest:
+            return await mirror.get_manifest(image.repository, digest)
+
+        prefer = hint.mirror if hint is not None else None
+        won = await self.race(image, str(digest), ask, deadline, prefer=prefer)
+        await self.keep(won.answer, won.mirror.name)
+        return Served(won.answer, "miss", won.mirror.name)
+
+    def _remember(self, manifest: Manifest, mirror: str) -> None:
+        self.memory.put(manifest)
+        self.hints.learn(manifest, mirror)

@@ -1,0 +1,189 @@
+"""Ask mirrors in order; one that stays silent is overtaken by the next, the first answer wins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from entrepot.errors import (
+    AllFailed,
+    AllThrottled,
+    Attempt,
+    AttemptError,
+    Exhausted,
+    MirrorNotFound,
+    MirrorSilent,
+    MirrorThrottled,
+)
+from entrepot.metrics import Metrics
+from entrepot.mirror.registry import AskingOrder
+from entrepot.oci.reference import RepositoryName
+from entrepot.upstream.mirror import MirrorClient
+
+T = TypeVar("T")
+
+LAST_RESORT_PATIENCE_S = 5.0
+"""How long mirrors with an open breaker may take when everybody else has failed already."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Won(Generic[T]):
+    """The first answer, who gave it, and how those asked before it ended."""
+
+    mirror: MirrorClient
+    answer: T
+    attempts: tuple[Attempt, ...]
+
+
+def attempt_of(
+    mirror: MirrorClient, repository: RepositoryName, error: AttemptError, elapsed_s: float
+) -> Attempt:
+    """`error` as the line a person reads in the error's `detail` (P31)."""
+    return Attempt(
+        mirror=mirror.name,
+        repository=mirror.upstream_name(repository),
+        outcome=error.outcome,
+        message=str(error),
+        status=error.status,
+        elapsed_ms=round(elapsed_s * 1000),
+        retry_after_s=error.retry_after_s if isinstance(error, MirrorThrottled) else None,
+    )
+
+
+def exhausted(subject: str, attempts: tuple[Attempt, ...], unknown: type[Exhausted]) -> Exhausted:
+    """The error that `attempts` add up to; `unknown` only when every mirror said 404 (E-3)."""
+    outcomes = {attempt.outcome for attempt in attempts}
+    if outcomes == {MirrorNotFound.outcome}:
+        names = ", ".join(attempt.mirror for attempt in attempts)
+        return unknown(f"{subject}: not found on {names}", attempts)
+    told = "; ".join(f"{a.mirror}/{a.repository}: {a.message}" for a in attempts)
+    if MirrorThrottled.outcome in outcomes:
+        return AllThrottled(f"{subject}: throttled by its mirrors: {told}", attempts)
+    if not attempts:
+        return AllFailed(f"{subject}: no configured mirror carries this repository", attempts)
+    return AllFailed(f"{subject}: no mirror could answer: {told}", attempts)
+
+
+@dataclass(slots=True)
+class Race(Generic[T]):
+    """One question to several mirrors.
+
+    `ask` is called once for each mirror asked and raises AttemptError when that mirror cannot
+    answer. `discard` takes an answer that came too late to be used. Times are seconds; `deadline`
+    is loop time. Every task started here has ended when `run` returns or raises.
+    """
+
+    order: AskingOrder
+    repository: RepositoryName
+    ask: Callable[[MirrorClient], Coroutine[Any, Any, T]]
+    overtake_s: float
+    deadline: float
+    metrics: Metrics
+    discard: Callable[[T], Awaitable[None]] | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    _running: dict[asyncio.Task[T], tuple[MirrorClient, float]] = field(default_factory=dict)
+
+    async def run(self) -> Won[T] | None:
+        """The winner, or None when nobody answered; `attempts` then tells why."""
+        try:
+            won = await self._heat(list(self.order.usable), self.deadline)
+            if won is None and self.order.last_resort:
+                now = asyncio.get_running_loop().time()
+                patience = self.deadline
+                if self.order.usable:
+                    patience = min(patience, now + LAST_RESORT_PATIENCE_S)
+                won = await self._heat(list(self.order.last_resort), patience)
+            return won
+        finally:
+            await self._stop_others()
+
+    async def _heat(self, waiting: list[MirrorClient], deadline: float) -> Won[T] | None:
+        loop = asyncio.get_running_loop()
+        while waiting or self._running:
+            if waiting:
+                self._start(waiting.pop(0))
+            until = min(deadline, loop.time() + self.overtake_s) if waiting else deadline
+            while self._running:
+                done, _ = await asyncio.wait(
+                    self._running,
+                    timeout=max(0.0, until - loop.time()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                won = self._collect(done)
+                if won is not None:
+                    return won
+                if done and waiting:
+                    break  # a failure makes room at once
+                if not done:
+                    break  # silence: overtaken, or out of time
+            if loop.time() >= deadline:
+                return None
+        return None
+
+    def _start(self, mirror: MirrorClient) -> None:
+        loop = asyncio.get_running_loop()
+        mirror.health.begin_trial(loop.time())
+        task = loop.create_task(self.ask(mirror), name=f"ask {mirror.name}")
+        self._running[task] = (mirror, loop.time())
+
+    def _collect(self, done: set[asyncio.Task[T]]) -> Won[T] | None:
+        now = asyncio.get_running_loop().time()
+        won: Won[T] | None = None
+        for task in [t for t in self._running if t in done]:
+            mirror, started = self._running[task]
+            error = task.exception()
+            if error is None:
+                if won is None:
+                    del self._running[task]
+                    mirror.health.record_success(now)
+                    self.metrics.attempt(mirror.registry, mirror.name, "answered")
+                    won = Won(mirror, task.result(), tuple(self.attempts))
+                continue  # a second answer in the same tick is discarded with the others
+            del self._running[task]
+            if not isinstance(error, AttemptError):
+                raise error
+            self._failed(mirror, error, now - started)
+        return won
+
+    def _failed(self, mirror: MirrorClient, error: AttemptError, elapsed_s: float) -> None:
+        now = asyncio.get_running_loop().time()
+        mirror.health.record_failure(error, now)
+        attempt = attempt_of(mirror, self.repository, error, elapsed_s)
+        self.attempts.append(attempt)
+        self.metrics.attempt(mirror.registry, mirror.name, attempt.outcome)
+        if not isinstance(error, MirrorNotFound):
+            log.info(
+                "mirror.failed",
+                registry=mirror.registry,
+                mirror=mirror.name,
+                repository=attempt.repository,
+                outcome=attempt.outcome,
+                reason=attempt.message,
+                ms=attempt.elapsed_ms,
+            )
+
+    async def _stop_others(self) -> None:
+        """Cancel who is still asking; silence beyond the overtaking time is held against it."""
+        left, self._running = self._running, {}
+        if not left:
+            return
+        now = asyncio.get_running_loop().time()
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+        for task, (mirror, started) in left.items():
+            if not task.cancelled() and task.exception() is None:
+                mirror.health.record_success(now)
+                if self.discard is not None:
+                    await self.discard(task.result())
+            elif now - started >= self.overtake_s:
+                silent = MirrorSilent(f"no answer within {now - started:.1f} s")
+                self._failed(mirror, silent, now - started)
+            else:
+                mirror.health.abandon_trial(now)

@@ -1,0 +1,145 @@
+"""Tags: fresh from memory, revalidated with mirrors, stale when nobody can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from entrepot.errors import Exhausted
+from entrepot.mirror.flights import Flights
+from entrepot.mirror.freshness import Freshness, tag_freshness
+from entrepot.mirror.manifests import Key, Manifests, Served, title
+from entrepot.mirror.names import ImageName
+from entrepot.oci.manifest import Manifest
+from entrepot.oci.reference import Tag
+from entrepot.store.catalog import Catalog
+from entrepot.store.record import TagRecord
+from entrepot.upstream.mirror import MirrorClient
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unchanged:
+    """The mirror's HEAD named the digest we hold."""
+
+
+@dataclass(slots=True)
+class Tags:
+    """What may be asked about tags. `deadline` is loop time."""
+
+    manifests: Manifests
+    catalog: Catalog
+    flights: Flights[Key, Served]
+    _ask_again_at: dict[Key, float] = field(default_factory=dict)
+
+    def peek(self, image: ImageName, tag: Tag) -> Served | None:
+        """The answer if it is fresh and in memory: no await, no I/O, the path of most requests."""
+        record = self.catalog.tag(image.registry, image.repository, tag)
+        if record is None or not self._is_fresh(record):
+            return None
+        manifest = self.manifests.memory.get(record.digest)
+        return Served(manifest, "hit", record.mirror) if manifest is not None else None
+
+    async def get(self, image: ImageName, tag: Tag, deadline: float) -> Served:
+        """What the tag stands for; the manifest's bytes are stored before this returns (P6).
+
+        Raises ManifestUnknown, AllFailed or AllThrottled, and only while nothing is held.
+        """
+        key = (image.registry, str(image.repository), str(tag))
+        record = self.catalog.tag(image.registry, image.repository, tag)
+        held = await self.manifests.held(record.digest) if record is not None else None
+        if record is None or held is None:
+            self.manifests.raise_if_absent(key)
+            return await self.flights.join(key, lambda: self._fetch(image, tag, deadline))
+        if self._is_fresh(record):
+            return Served(held, "hit", record.mirror)
+        if self._ask_again_at.get(key, 0.0) > self.manifests.clock():
+            return self._stale(image, record, held)
+        return await self._revalidated(image, record, held, deadline)
+
+    async def _revalidated(
+        self, image: ImageName, record: TagRecord, held: Manifest, deadline: float
+    ) -> Served:
+        """Ask whether the tag has moved, but no longer than it takes to overtake twice.
+
+        An answer is at hand, so a client does not wait for mirrors that do not answer; the question
+        goes on in the background and settles the next request.
+        """
+        now = asyncio.get_running_loop().time()
+        patience = min(deadline, now + 2 * self.manifests.overtake_s)
+        try:
+            async with asyncio.timeout_at(patience):
+                return await self.flights.join(
+                    record.key, lambda: self._refresh(image, record, held, deadline)
+                )
+        except (Exhausted, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            log.info("tag.stale", image=title(image, record.tag), reason=reason)
+            return self._stale(image, record, held)
+
+    async def _refresh(
+        self, image: ImageName, record: TagRecord, held: Manifest, deadline: float
+    ) -> Served:
+        tag = record.tag
+
+        async def ask(mirror: MirrorClient) -> Manifest | _Unchanged:
+            head = await mirror.head_manifest(image.repository, tag)  # free on Docker Hub (U-9)
+            if head.digest == record.digest:
+                return _Unchanged()
+            return await mirror.get_manifest(image.repository, tag)
+
+        clock = self.manifests.clock
+        try:
+            won = await self.manifests.race(image, record.tag, ask, deadline)
+        except Exhausted:
+            self._ask_again_at[record.key] = clock() + self.manifests.negative_ttl_s
+            raise
+        answer = won.answer
+        if isinstance(answer, _Unchanged) or answer.digest == record.digest:
+            self.catalog.touch_tag(record.key, clock())
+            return Served(held, "revalidated", won.mirror.name)
+        await self._keep(image, tag, answer, won.mirror.name)
+        log.info(
+            "tag.moved",
+            image=title(image, tag),
+            mirror=won.mirror.name,
+            before=str(record.digest),
+            now=str(answer.digest),
+        )
+        return Served(answer, "miss", won.mirror.name)
+
+    async def _fetch(self, image: ImageName, tag: Tag, deadline: float) -> Served:
+        async def ask(mirror: MirrorClient) -> Manifest:
+            return await mirror.get_manifest(image.repository, tag)
+
+        won = await self.manifests.race(image, str(tag), ask, deadline)
+        await self._keep(image, tag, won.answer, won.mirror.name)
+        return Served(won.answer, "miss", won.mirror.name)
+
+    async def _keep(self, image: ImageName, tag: Tag, manifest: Manifest, mirror: str) -> None:
+        record = TagRecord(
+            registry=image.registry,
+            repository=image.repository,
+            tag=tag,
+            digest=manifest.digest,
+            media_type=manifest.media_type,
+            size=manifest.size,
+            checked_at=self.manifests.clock(),
+            mirror=mirror,
+        )
+        await self.manifests.keep(manifest, mirror, record)
+
+    def _stale(self, image: ImageName, record: TagRecord, held: Manifest) -> Served:
+        self.manifests.metrics.stale.labels(image.registry).inc()
+        checked = datetime.fromtimestamp(record.checked_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        told = f"{title(image, record.tag)}: not confirmed by any mirror; as of {checked}"
+        return Served(held, "stale", record.mirror, told)
+
+    def _is_fresh(self, record: TagRecord) -> bool:
+        ttl_s = self.manifests.registries[record.registry].tag_ttl_s
+        now = self.manifests.clock()
+        return tag_freshness(ttl_s, record.checked_at, now) is Freshness.FRESH

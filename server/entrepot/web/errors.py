@@ -1,0 +1,136 @@
+"""The one table from the exception tree to HTTP (rules E-2 to E-4, N-4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.errors import (
+    AllFailed,
+    AllThrottled,
+    Attempt,
+    BlobUnknown,
+    Corrupt,
+    DigestInvalid,
+    DiskFull,
+    EntrepotError,
+    Exhausted,
+    ManifestUnknown,
+    MirrorSilent,
+    MirrorUnreachable,
+    NameInvalid,
+    NameUnknown,
+    NotListed,
+    RangeNotSatisfiable,
+    RangeUnsupported,
+    StoreError,
+    TagInvalid,
+    TransferBroken,
+    Unsupported,
+)
+from entrepot.oci.errorcode import ErrorCode, error_body
+
+RETRY_AFTER_S = 10
+"""What a client is told when nobody told us anything better."""
+
+TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
+    NameInvalid: (400, ErrorCode.NAME_INVALID),
+    NameUnknown: (404, ErrorCode.NAME_UNKNOWN),
+    TagInvalid: (400, ErrorCode.TAG_INVALID),
+    DigestInvalid: (400, ErrorCode.DIGEST_INVALID),
+    RangeNotSatisfiable: (416, ErrorCode.UNSUPPORTED),
+    RangeUnsupported: (400, ErrorCode.UNSUPPORTED),
+    Unsupported: (405, ErrorCode.UNSUPPORTED),
+    NotListed: (404, ErrorCode.UNSUPPORTED),
+    ManifestUnknown: (404, ErrorCode.MANIFEST_UNKNOWN),
+    BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
+    AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
+    AllFailed: (502, ErrorCode.UNAVAILABLE),
+    TransferBroken: (502, ErrorCode.UNAVAILABLE),
+    DiskFull: (503, ErrorCode.UNAVAILABLE),
+    Corrupt: (503, ErrorCode.UNAVAILABLE),
+    StoreError: (503, ErrorCode.UNAVAILABLE),
+    EntrepotError: (500, ErrorCode.UNKNOWN),
+}
+
+_SLOW_OUTCOMES = frozenset({MirrorSilent.outcome, MirrorUnreachable.outcome})
+
+_HONOURS_429 = (
+    "containers/",
+    "skopeo/",
+    "podman/",
+    "cri-o/",
+    "Buildah/",
+    "go-containerregistry/",
+    "crane/",
+    "cosign/",
+    "oras",
+    "Helm/",
+)
+"""How clients that wait for Retry-After call themselves (User-Agent prefixes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """What to answer; `headers` without Content-Length."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def error_reply(
+    error: EntrepotError, *, user_agent: str = "", not_found_instead_of_5xx: bool = False
+) -> ErrorReply:
+    """The reply for `error`.
+
+    429 is kept for clients that honour Retry-After; containerd would repeat at once, six times, so
+    it gets 503 (E-2). `not_found_instead_of_5xx` is for containerd 1.3, 1.4.0-11 and 1.5.0-4, which
+    fail the pull at any 5xx instead of asking the next endpoint.
+    """
+    status, code = _entry(error)
+    headers = {"Content-Type": "application/json"}
+    if isinstance(error, AllFailed) and _is_timeout(error.attempts):
+        status = 504
+    if isinstance(error, AllThrottled):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        if user_agent.startswith(_HONOURS_429):
+            status = 429
+    elif status >= 500:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size}"
+    if isinstance(error, Unsupported):
+        headers["Allow"] = "GET, HEAD"
+    if not_found_instead_of_5xx and status >= 500:
+        status, code = 404, ErrorCode.MANIFEST_UNKNOWN
+        headers.pop("Retry-After", None)
+    return ErrorReply(status, headers, error_body(code, str(error), _detail(error)))
+
+
+def _entry(error: EntrepotError) -> tuple[int, ErrorCode]:
+    for cls in type(error).__mro__:
+        if cls in TABLE:
+            return TABLE[cls]
+    return TABLE[EntrepotError]
+
+
+def _is_timeout(attempts: tuple[Attempt, ...]) -> bool:
+    outcomes = {attempt.outcome for attempt in attempts}
+    return MirrorSilent.outcome in outcomes and outcomes <= _SLOW_OUTCOMES
+
+
+def _detail(error: EntrepotError) -> object | None:
+    """Mirror by mirror what was tried and what came back: `kubectl describe pod` shows it (P31)."""
+    if not isinstance(error, Exhausted) or not error.attempts:
+        return None
+    return [
+        {
+            "mirror": attempt.mirror,
+            "repository": attempt.repository,
+            "outcome": attempt.outcome,
+            "status": attempt.status,
+            "message": attempt.message,
+            "ms": attempt.elapsed_ms,
+        }
+        for attempt in error.attempts
+    ]

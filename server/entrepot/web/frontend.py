@@ -1,0 +1,272 @@
+"""What a client meets: every request of a listener goes through `Frontend`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from urllib.parse import parse_qs, quote
+
+import structlog
+from aiohttp import web
+
+from entrepot.errors import EntrepotError, NotListed, Unsupported
+from entrepot.metrics import Metrics
+from entrepot.mirror.blobs import Blobs
+from entrepot.mirror.listings import Listings, filtered_referrers, tag_page
+from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.names import (
+    BlobTarget,
+    CatalogTarget,
+    ImageName,
+    ManifestTarget,
+    NameTable,
+    Ping,
+    ReferrersTarget,
+    TagsTarget,
+    Target,
+    UploadTarget,
+    parse_target,
+)
+from entrepot.mirror.tags import Tags
+from entrepot.oci.byterange import parse_range
+from entrepot.oci.digest import Digest
+from entrepot.oci.mediatype import OCI_INDEX
+from entrepot.web.errors import error_reply
+from entrepot.web.exchange import Exchange
+from entrepot.web.responses import (
+    API_VERSION,
+    SERVER,
+    blob_headers,
+    manifest_headers,
+    reply,
+    send_blob,
+    warning,
+)
+from entrepot.web.welcome import welcome_text
+
+log = structlog.get_logger(__name__)
+
+_READING = frozenset({"GET", "HEAD"})
+_MAX_PAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the edge asks; built once by `entrepot.app`."""
+
+    names: NameTable
+    manifests: Manifests
+    tags: Tags
+    blobs: Blobs
+    listings: Listings
+    metrics: Metrics
+    headers_s: float
+    not_found_instead_of_5xx: bool
+
+
+class Frontend:
+    """The handler of one listener: parse, ask the mirror layer, answer, log one line."""
+
+    def __init__(self, services: Services, default_registry: str | None) -> None:
+        self._services = services
+        self._default_registry = default_registry
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; EntrepotError becomes the reply of the error table."""
+        loop = asyncio.get_running_loop()
+        path = request.raw_path
+        exchange = Exchange(request.method, path, request.remote or "", loop.time())
+        try:
+            response = await self._answer(request, path, exchange)
+        except EntrepotError as error:
+            response = self._error(request, error, exchange)
+        except asyncio.CancelledError:
+            exchange.source = "gone"
+            raise
+        except ConnectionError as error:
+            exchange.source = "cut" if exchange.reason else "gone"
+            exchange.reason = exchange.reason or str(error)
+            raise
+        except Exception as error:
+            log.exception("request.died", path=path[:200])
+            response = self._error(request, EntrepotError(f"internal error: {error!r}"), exchange)
+        finally:
+            exchange.finish(self._services.metrics, loop.time())
+        return response
+
+    async def _answer(
+        self, request: web.BaseRequest, path: str, exchange: Exchange
+    ) -> web.StreamResponse:
+        raw_path, _, raw_query = path.partition("?")
+        if raw_path == "/" and request.method in _READING:
+            return self._welcome(request, exchange)
+        query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
+        if request.method not in _READING:
+            raise Unsupported(f"{request.method}: this is a read-only mirror, nothing is pushed")
+        target = parse_target(
+            raw_path,
+            query["ns"][0] if "ns" in query else None,
+            request.headers.get("Host"),
+            self._default_registry,
+            self._services.names,
+        )
+        exchange.deadline = exchange.started + self._services.headers_s
+        return await self._dispatch(request, target, query, exchange)
+
+    async def _dispatch(
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        query: dict[str, list[str]],
+        exchange: Exchange,
+    ) -> web.StreamResponse:
+        match target:
+            case ManifestTarget():
+                return await self._manifest(request, target, exchange)
+            case BlobTarget():
+                return await self._blob(request, target, exchange)
+            case TagsTarget():
+                return await self._tags(request, target, query, exchange)
+            case ReferrersTarget():
+                return await self._referrers(request, target, query, exchange)
+            case Ping():
+                exchange.kind, exchange.source, exchange.status = "ping", "hit", 200
+                return reply(
+                    request, 200, {"Content-Type": "application/json", **API_VERSION}, b"{}"
+                )
+            case CatalogTarget():
+                raise NotListed("there is no catalogue here: ask for an image by its name")
+            case UploadTarget():
+                raise Unsupported("this is a read-only mirror: nothing is pushed to it")
+
+    async def _manifest(
+        self, request: web.BaseRequest, target: ManifestTarget, exchange: Exchange
+    ) -> web.Response:
+        """HEAD and GET alike: the bytes are here before a HEAD names their digest (P6)."""
+        image = target.image
+        exchange.about("manifest", image, str(target.reference))
+        if isinstance(target.reference, Digest):
+            manifests = self._services.manifests
+            served = manifests.peek(target.reference) or await manifests.get(
+                image, target.reference, exchange.deadline
+            )
+        else:
+            tags = self._services.tags
+            served = tags.peek(image, target.reference) or await tags.get(
+                image, target.reference, exchange.deadline
+            )
+        exchange.source, exchange.mirror, exchange.status = served.source, served.mirror, 200
+        headers = manifest_headers(image, served.manifest, served.source)
+        if served.warning:
+            headers["Warning"] = warning(served.warning)
+        if request.method == "GET":
+            exchange.sent_bytes = served.manifest.size
+        return reply(request, 200, headers, served.manifest.body)
+
+    async def _blob(
+        self, request: web.BaseRequest, target: BlobTarget, exchange: Exchange
+    ) -> web.StreamResponse:
+        image, digest = target.image, target.digest
+        exchange.about("blob", image, str(digest))
+        blobs = self._services.blobs
+        if request.method == "HEAD":
+            size, exchange.source = await blobs.stat(image, digest, exchange.deadline)
+            exchange.status = 200
+            headers = blob_headers(image, digest, size, None, exchange.source)
+            return web.Response(status=200, headers=headers)
+        reader = await blobs.open(image, digest, exchange.deadline)
+        try:
+            part = None
+            if reader.size is not None:
+                part = parse_range(request.headers.get("Range"), reader.size)
+            exchange.source, exchange.status = reader.source, 200 if part is None else 206
+            response = web.StreamResponse(
+                status=exchange.status,
+                headers=blob_headers(image, digest, reader.size, part, reader.source),
+            )
+            await send_blob(request, response, reader, part, exchange)
+        finally:
+            exchange.mirror = reader.mirror
+            reader.close()
+        return response
+
+    async def _tags(
+        self,
+        request: web.BaseRequest,
+        target: TagsTarget,
+        query: dict[str, list[str]],
+        exchange: Exchange,
+    ) -> web.Response:
+        image = target.image
+        exchange.about("tags", image, "")
+        count, last = _page_size(query), query.get("last", [None])[-1]
+        tags, told = await self._services.listings.tags(image, exchange.deadline)
+        page = tag_page(tags, count, last)
+        exchange.source, exchange.status = "stale" if told else "miss", 200
+        headers = {"Content-Type": "application/json", **API_VERSION}
+        if image.via_ns:
+            headers["OCI-Namespace"] = image.namespace
+        if told:
+            headers["Warning"] = warning(told)
+        if page.more and page.tags:
+            headers["Link"] = f'<{_next_page(image, count, page.tags[-1])}>; rel="next"'
+        body = json.dumps({"name": image.client_repository, "tags": list(page.tags)}).encode()
+        exchange.sent_bytes = len(body)
+        return reply(request, 200, headers, body)
+
+    async def _referrers(
+        self,
+        request: web.BaseRequest,
+        target: ReferrersTarget,
+        query: dict[str, list[str]],
+        exchange: Exchange,
+    ) -> web.Response:
+        image = target.image
+        exchange.about("referrers", image, str(target.digest))
+        body = await self._services.listings.referrers(image, target.digest, exchange.deadline)
+        exchange.source, exchange.status = "miss", 200
+        headers = {"Content-Type": OCI_INDEX, **API_VERSION}
+        if image.via_ns:
+            headers["OCI-Namespace"] = image.namespace
+        wanted = query.get("artifactType", [""])[0]
+        if wanted:
+            body = filtered_referrers(body, wanted)
+            headers["OCI-Filters-Applied"] = "artifactType"
+        exchange.sent_bytes = len(body)
+        return reply(request, 200, headers, body)
+
+    def _welcome(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
+        exchange.source, exchange.status = "hit", 200
+        text = welcome_text(
+            request.headers.get("Host") or request.host, self._services.names.served
+        )
+        exchange.sent_bytes = len(text)
+        return reply(
+            request, 200, {"Content-Type": "text/plain; charset=utf-8", "Server": SERVER}, text
+        )
+
+    def _error(
+        self, request: web.BaseRequest, error: EntrepotError, exchange: Exchange
+    ) -> web.Response:
+        answer = error_reply(
+            error,
+            user_agent=request.headers.get("User-Agent", ""),
+            not_found_instead_of_5xx=self._services.not_found_instead_of_5xx,
+        )
+        exchange.source, exchange.status = "error", answer.status
+        exchange.reason = str(error)[:500]
+        exchange.sent_bytes = 0 if request.method == "HEAD" else len(answer.body)
+        return reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)
+
+
+def _page_size(query: dict[str, list[str]]) -> int | None:
+    """`n` as a number; None when it is missing or no number, as registries do (N-2)."""
+    text = query.get("n", [""])[0]
+    return min(int(text), _MAX_PAGE) if text.isdecimal() else None
+
+
+def _next_page(image: ImageName, count: int | None, last: str) -> str:
+    """Relative, the way the client came, with ns kept and no ";" in it (M-3, G-4)."""
+    link = f"{image.path_prefix}{image.client_repository}/tags/list?n={count}&last={quote(last)}"
+    return f"{link}&ns={quote(image.namespace, safe='')}" if image.via_ns else link
