@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from entrepot.config.addresses import Address
-from entrepot.config.layers import Layers
+from entrepot.config.layering import Layers
 from entrepot.config.mirrors import default_name
 from entrepot.config.problems import Place, Problem, write_place
 

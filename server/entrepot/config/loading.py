@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from entrepot.config.consistency import find_contradictions
 from entrepot.config.document import Document, read_document
 from entrepot.config.frozen import Surroundings
-from entrepot.config.layers import Layers
+from entrepot.config.layering import Layers
 from entrepot.config.problems import ConfigError, Place, Problem, nearest, write_place
 from entrepot.config.schema import keys_at
 from entrepot.config.settings import Settings
