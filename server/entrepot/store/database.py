@@ -1,0 +1,152 @@
+"""One SQLite file: a connection that writes, one that reads, and a way out of a broken file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import TypeAlias
+
+import aiosqlite
+import structlog
+
+from entrepot.errors import Corrupt, DiskFull, StoreError
+from entrepot.store.schema import migrate
+from entrepot.store.threads import disk_error
+
+log = structlog.get_logger(__name__)
+
+Value: TypeAlias = str | int | float
+Row: TypeAlias = Sequence[Value]
+
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_BUSY_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL and the rows to run it with."""
+
+    sql: str
+    rows: Sequence[Row]
+
+
+def database_error(error: sqlite3.Error) -> StoreError:
+    """Translate what SQLite said; Corrupt means that the file cannot be used any more."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _BROKEN:
+        return Corrupt(f"catalog: {error}")
+    return (DiskFull if code == sqlite3.SQLITE_FULL else StoreError)(f"catalog: {error}")
+
+
+class Database:
+    """Each connection has a thread of its own, which `aclose` ends.
+
+    Write-ahead log, synchronous=NORMAL: a power cut may take the last moments, never the file.
+    `generation` counts the files that broke and were replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.generation = 0
+        self._writer: aiosqlite.Connection | None = None
+        self._reader: aiosqlite.Connection | None = None
+
+    async def open(self) -> None:
+        """Create the file or bring it up to date; Corrupt, StoreTooNew or StoreError."""
+        try:
+            self._writer = await self._connect()
+            await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
+            await self._writer.execute_fetchall("PRAGMA synchronous = NORMAL")
+            await migrate(self._writer)
+            self._reader = await self._connect()
+            await self._reader.execute_fetchall("PRAGMA query_only = ON")
+        except sqlite3.Error as error:
+            await self.aclose()
+            raise database_error(error) from error
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close both connections and join their threads; safe to call twice."""
+        reader, self._reader = self._reader, None
+        writer, self._writer = self._writer, None
+        try:
+            if reader is not None:
+                await _close(reader)
+        finally:
+            if writer is not None:
+                await _close(writer)
+
+    async def replace(self) -> None:
+        """Move a broken file aside, for somebody to look at, and begin a new one."""
+        await self.aclose()
+        try:
+            aside = await asyncio.to_thread(_move_aside, self._path)
+        except OSError as error:
+            raise disk_error(error) from error
+        log.error("catalog.replaced", path=str(self._path), kept=str(aside))
+        self.generation += 1
+        await self.open()
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Run all of it in one transaction, or none; calls must not overlap."""
+        writer = _opened(self._writer)
+        try:
+            await writer.execute_fetchall("BEGIN IMMEDIATE")
+            try:
+                for statement in statements:
+                    await (await writer.executemany(statement.sql, statement.rows)).close()
+                await writer.execute_fetchall("COMMIT")
+            except BaseException:
+                if writer.in_transaction:
+                    await writer.execute_fetchall("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise database_error(error) from error
+
+    async def fetch(self, sql: str, row: Row = ()) -> list[tuple[Value, ...]]:
+        """Read what has been committed."""
+        try:
+            found = await _opened(self._reader).execute_fetchall(sql, row)
+        except sqlite3.Error as error:
+            raise database_error(error) from error
+        return [tuple(each) for each in found]
+
+    async def _connect(self) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(self._path, isolation_level=None)
+        try:
+            connection = await connection
+            await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        except BaseException:
+            await _close(connection)
+            raise
+        return connection
+
+
+def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
+    if connection is None:
+        raise StoreError("catalog: it is closed")
+    return connection
+
+
+async def _close(connection: aiosqlite.Connection) -> None:
+    # aiosqlite does not wait for its thread, and keeps it in a private place
+    thread: Thread | None = getattr(connection, "_thread", None)
+    await connection.close()
+    if thread is not None:
+        await asyncio.to_thread(thread.join)
+
+
+def _move_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.corrupt-{time.time_ns() // 1_000_000}")
+    for suffix in ("-wal", "-shm", ""):
+        each = path.with_name(path.name + suffix)
+        if each.exists():
+            each.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from entrepot.errors import Corrupt, DiskFull, StoreError
+from entrepot.store.database import Database, Statement, database_error
+
+PUT = "INSERT INTO manifests VALUES (?, ?, ?, ?)"
+ALL = "SELECT digest FROM manifests ORDER BY digest"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(tmp_path / "catalog.db")
+    await database.open()
+    yield database
+    await database.aclose()
+
+
+def put(*names: str) -> Statement:
+    return Statement(PUT, [(name, "", 0, "") for name in names])
+
+
+async def test_what_was_committed_is_read(database: Database) -> None:
+    await database.write([put("a"), put("b", "c")])
+    assert await database.fetch(ALL) == [("a",), ("b",), ("c",)]
+
+
+async def test_a_failing_statement_takes_its_whole_transaction_along(database: Database) -> None:
+    await database.write([put("a")])
+    with pytest.raises(StoreError):
+        await database.write([put("b"), put("a")])
+    assert await database.fetch(ALL) == [("a",)]
+    await database.write([put("b")])
+    assert await database.fetch(ALL) == [("a",), ("b",)]
+
+
+async def test_the_reading_connection_cannot_write(database: Database) -> None:
+    with pytest.raises(StoreError):
+        await database.fetch("DELETE FROM manifests")
+
+
+async def test_the_reader_does_not_see_what_is_not_committed(database: Database) -> None:
+    writing = database.write([put(*map(str, range(2000))), put(*map(str, range(2000, 4000)))])
+    reading = (database.fetch("SELECT count(*) FROM manifests") for _ in range(20))
+    _, *counts = await asyncio.gather(writing, *reading)
+    assert {count for rows in counts if rows is not None for (count,) in rows} <= {0, 4000}
+
+
+async def test_a_closed_database_says_so(database: Database) -> None:
+    await database.aclose()
+    await database.aclose()
+    with pytest.raises(StoreError, match="closed"):
+        await database.fetch(ALL)
+    with pytest.raises(StoreError, match="closed"):
+        await database.write([put("a")])
+
+
+async def test_no_thread_outlives_the_close(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    database = Database(tmp_path / "catalog.db")
+    await database.open()
+    await database.aclose()
+    own = {t for t in threading.enumerate() if not t.name.startswith("asyncio_")}
+    assert own <= before
+
+
+async def test_garbage_is_corrupt_and_replaced_on_demand(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(b"not a database " * 100)
+    (tmp_path / "catalog.db-wal").write_bytes(b"its log")
+    database = Database(path)
+    with pytest.raises(Corrupt):
+        await database.open()
+    await database.replace()
+    await database.write([put("a")])
+    assert await database.fetch(ALL) == [("a",)]
+    assert database.generation == 1
+    await database.aclose()
+    [kept] = tmp_path.glob("catalog.db.corrupt-*[0-9]")
+    assert kept.read_bytes().startswith(b"not a database")
+
+
+async def test_a_place_that_cannot_hold_a_file_is_a_store_error(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    database = Database(tmp_path / "missing" / "catalog.db")
+    with pytest.raises(StoreError):
+        await database.open()
+    own = {t for t in threading.enumerate() if not t.name.startswith("asyncio_")}
+    assert own <= before
+
+
+def test_errors_of_sqlite_are_translated_by_their_code() -> None:
+    with sqlite3.connect(":memory:") as connection:
+        connection.execute("CREATE TABLE a (x)")
+        connection.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            connection.execute("INSERT INTO a VALUES (zeroblob(100000))")
+    connection.close()
+    assert isinstance(database_error(caught.value), DiskFull)
+    assert type(database_error(sqlite3.OperationalError("locked"))) is StoreError

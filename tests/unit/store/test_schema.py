@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiosqlite
+import pytest
+
+from entrepot.errors import StoreTooNew
+from entrepot.store.schema import MIGRATIONS, migrate
+
+STEPS = ("CREATE TABLE a (x);", "CREATE TABLE b (x); INSERT INTO b VALUES (1);")
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    async with aiosqlite.connect(tmp_path / "catalog.db", isolation_level=None) as connection:
+        yield connection
+
+
+async def rows(connection: aiosqlite.Connection, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in await connection.execute_fetchall(sql)]
+
+
+async def test_a_new_file_gets_every_table(connection: aiosqlite.Connection) -> None:
+    await migrate(connection)
+    names = {name for (name,) in await rows(connection, "SELECT name FROM sqlite_schema")}
+    assert {"tags", "manifests", "links"} <= names
+    assert await rows(connection, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+
+
+async def test_only_the_missing_steps_run(connection: aiosqlite.Connection) -> None:
+    await migrate(connection, STEPS[:1])
+    await migrate(connection, STEPS)
+    await migrate(connection, STEPS)
+    assert await rows(connection, "SELECT x FROM b") == [(1,)]
+
+
+async def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "failing.db"
+    async with aiosqlite.connect(path, isolation_level=None) as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            await migrate(
+                connection, (STEPS[0], "CREATE TABLE c (x); INSERT INTO nowhere VALUES (1);")
+            )
+    async with aiosqlite.connect(path, isolation_level=None) as connection:
+        assert await rows(connection, "PRAGMA user_version") == [(1,)]
+        assert await rows(connection, "SELECT name FROM sqlite_schema") == [("a",)]
+
+
+async def test_a_later_version_is_refused(connection: aiosqlite.Connection) -> None:
+    await migrate(connection, STEPS)
+    with pytest.raises(StoreTooNew, match="version 2"):
+        await migrate(connection, STEPS[:1])
