@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import yaml
+from yaml.reader import ReaderError
 
 from entrepot.config.problems import ConfigError, Place, Problem, write_place
 
@@ -61,8 +62,9 @@ def read_document(name: str, text: str) -> Document:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_problem(name, error)]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError([Problem(name, 0, "", f"not YAML: {error}")]) from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError([Problem(name, line, "", f"not YAML: {error.reason}")]) from error
     if node is None or node.tag == _NULL:
         return Document(name, {})
     if not isinstance(node, yaml.MappingNode):
@@ -135,7 +137,7 @@ class _Reader:
                 return parse(text)
         except ValueError:
             pass
-        kind = node.tag.rpartition(":")[2]
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
         self._complain(place, node.start_mark.line + 1, f"cannot be read as {kind}")
         return None
 
