@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 from typing import Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_NEEDS_QUOTES = re.compile(r"[^!#-<>-~]|^$").search
 
 
 def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
@@ -16,13 +20,7 @@ def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | No
     `stream` is standard error unless given. Written synchronously: a line is some microseconds and
     a reader that blocks us would hide the events that tell why.
     """
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "event"], drop_missing=True
-        )
-    )
+    renderer: Processor = structlog.processors.JSONRenderer() if form == "json" else _text_line
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -36,3 +34,17 @@ def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | No
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _text_line(_: WrappedLogger, __: str, event: EventDict) -> str:
+    """Time, level and event, then key=value; a value with blanks or quotes as a JSON string.
+
+    Structlog's own renderer of this form took a third of the time of an answer from memory.
+    """
+    fields = [f"{event.pop('timestamp')} {event.pop('level')} {event.pop('event')}"]
+    exception = event.pop("exception", None)
+    for key, value in event.items():
+        text = str(value)
+        fields.append(f"{key}={json.dumps(text) if _NEEDS_QUOTES(text) else text}")
+    line = " ".join(fields)
+    return line if exception is None else f"{line}\n{exception}"
