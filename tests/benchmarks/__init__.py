@@ -1,0 +1,1 @@
+"""The yardstick: Entrepot against nginx `proxy_cache` and distribution's proxy, in one run."""

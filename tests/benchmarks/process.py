@@ -1,0 +1,46 @@
+"""CPU time and memory of a program and its children, from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def family(pid: int) -> Iterator[int]:
+    """`pid` and all its living descendants."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from family(int(child))
+
+
+def cpu_s(pid: int) -> float:
+    """User and system seconds used so far by the whole family."""
+    total = 0
+    for member in family(pid):
+        # The command's name is in parentheses and may hold spaces.
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total * _TICK_S
+
+
+def peak_rss_bytes(pid: int) -> int:
+    """The largest resident size any one member has had since `forget_peak`."""
+    return max(_status_bytes(member, "VmHWM") for member in family(pid))
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak start again from the present size."""
+    for member in family(pid):
+        Path(f"/proc/{member}/clear_refs").write_text("5")
+
+
+def _status_bytes(pid: int, key: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return int(value.split()[0]) * 1024
+    raise KeyError(key)
