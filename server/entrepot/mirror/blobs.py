@@ -101,14 +101,15 @@ class FillReader:
                 if generation == self.fill.generation:
                     raise
                 continue  # the bytes were replaced before this reader passed any on
-            self._check_size()
             self._generation = generation
-            return stop
-        return await self.fill.wait_bytes(offset, self._generation)
+            return self._within_size(stop)
+        return self._within_size(await self.fill.wait_bytes(offset, self._generation))
 
-    def _check_size(self) -> None:
+    def _within_size(self, stop: int) -> int:
+        """`stop`, unless the length turned out to be another than the head promised."""
         if self.size is not None and self.fill.size != self.size:
             raise TransferBroken(f"{self.fill.wanted.digest}: its length was not {self.size}")
+        return stop
 
     def close(self) -> None:
         """Let go of the file; the fill goes on."""

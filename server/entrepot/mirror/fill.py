@@ -282,6 +282,8 @@ class Fill:
                 partial.size = offset
                 self.size = offset
         except AttemptError as error:
+            if await self._is_whole(partial):
+                return
             now = loop.time()
             mirror.health.record_failure(error, now)
             self._broke_off.add(mirror.name)
@@ -301,6 +303,20 @@ class Fill:
             )
         finally:
             await stream.aclose()
+
+    async def _is_whole(self, partial: Partial) -> bool:
+        """Whether it only looked short because a mirror had promised too much.
+
+        What a manifest says of the length is beyond doubt; what the mirror said is not.
+        """
+        if self.wanted.expected_size is not None or partial.front == 0:
+            return False
+        promised, partial.size = partial.size, partial.front
+        if await partial.verify():
+            return True
+        if promised is not None:
+            partial.size = promised
+        return False
 
     async def _throw_away(self, partial: Partial) -> None:
         """The bytes are wrong: forget them, set aside who sent them, cut off who got some.

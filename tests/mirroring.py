@@ -1,0 +1,161 @@
+"""The mirror layer over fake mirrors and a real disk, opened and closed around a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from entrepot.config import MirrorSettings, TimeoutSettings
+from entrepot.metrics import Metrics
+from entrepot.mirror.blobs import BlobReader, Blobs
+from entrepot.mirror.fill import FillRules
+from entrepot.mirror.fills import Fills
+from entrepot.mirror.flights import Flights
+from entrepot.mirror.listings import Listings
+from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.names import ImageName
+from entrepot.mirror.registry import Registry
+from entrepot.mirror.tags import Tags
+from entrepot.oci.reference import RepositoryName
+from entrepot.store.blobs import BlobStore
+from entrepot.store.catalog import Catalog
+from entrepot.tasks import TaskOwner
+from entrepot.upstream.mirror import MirrorClient
+
+REGISTRY = "registry.example"
+PAUSE = ImageName(
+    registry=REGISTRY,
+    namespace="registry.example",
+    repository=RepositoryName("pause"),
+    client_repository="pause",
+    via_ns=True,
+    path_prefix="/v2/",
+)
+
+
+@dataclass(slots=True)
+class WallClock:
+    """The clock that tags age by; a test moves it."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(slots=True)
+class Mirroring:
+    """Everything of the mirror layer, wired as `entrepot.app` wires it."""
+
+    registry: Registry
+    store: BlobStore
+    catalog: Catalog
+    fills: Fills
+    manifests: Manifests
+    tags: Tags
+    blobs: Blobs
+    listings: Listings
+    metrics: Metrics
+    clock: WallClock = field(default_factory=WallClock)
+
+    @staticmethod
+    def deadline(seconds: float = 5.0) -> float:
+        return asyncio.get_running_loop().time() + seconds
+
+
+async def read_all(reader: BlobReader, start: int = 0, stop: int | None = None) -> bytes:
+    """What a client would receive of [start, stop); closes the reader."""
+    received = bytearray()
+    try:
+        offset, end = start, reader.size if stop is None else stop
+        while end is None or offset < end:
+            ready = await reader.wait(offset)
+            if ready == offset:
+                break
+            ready = ready if end is None else min(ready, end)
+            received += await asyncio.to_thread(_pread, reader, offset, ready)
+            offset = ready
+    finally:
+        reader.close()
+    return bytes(received)
+
+
+def _pread(reader: BlobReader, start: int, stop: int) -> bytes:
+    reader.file.seek(start)
+    return reader.file.read(stop - start)
+
+
+@asynccontextmanager
+async def mirroring(
+    cache: Path,
+    *mirrors: str | dict[str, object],
+    overtake_s: float = 2.0,
+    stall_s: float = 5.0,
+    headers_s: float = 5.0,
+    give_up_s: float = 0.0,
+    tag_ttl_s: float = 300.0,
+) -> AsyncIterator[Mirroring]:
+    """`mirrors` in order, each a url or a mirror's settings."""
+    async with AsyncExitStack() as stack:
+        store = BlobStore(cache)
+        await store.open()
+        stack.push_async_callback(store.aclose)
+        catalog = Catalog(store.layout.catalog)
+        await catalog.open()
+        stack.push_async_callback(catalog.aclose)
+        clients = []
+        for number, mirror in enumerate(mirrors):
+            given = {"url": mirror} if isinstance(mirror, str) else mirror
+            settings = MirrorSettings.model_validate({"name": f"mirror{number}", **given})
+            client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s))
+            await client.start()
+            stack.push_async_callback(client.aclose)
+            clients.append(client)
+        registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
+        registries = {REGISTRY: registry}
+        owner = TaskOwner("test flights")
+        stack.push_async_callback(owner.aclose)
+        metrics, clock = Metrics(), WallClock()
+        fills = Fills(store, metrics, FillRules(headers_s, overtake_s, give_up_s))
+        stack.push_async_callback(fills.aclose)
+        manifests = Manifests(
+            registries=registries,
+            store=store,
+            catalog=catalog,
+            flights=Flights(owner, "manifest"),
+            metrics=metrics,
+            overtake_s=overtake_s,
+            negative_ttl_s=30.0,
+            clock=clock,
+        )
+        tags = Tags(manifests, catalog, Flights(owner, "tag"))
+        yield Mirroring(
+            registry=registry,
+            store=store,
+            catalog=catalog,
+            fills=fills,
+            manifests=manifests,
+            tags=tags,
+            blobs=Blobs(
+                registries=registries,
+                store=store,
+                manifests=manifests,
+                fills=fills,
+                flights=Flights(owner, "size"),
+                metrics=metrics,
+                overtake_s=overtake_s,
+            ),
+            listings=Listings(
+                registries=registries,
+                catalog=catalog,
+                tags_by_name=tags,
+                flights=Flights(owner, "list"),
+                metrics=metrics,
+                overtake_s=overtake_s,
+            ),
+            metrics=metrics,
+            clock=clock,
+        )
