@@ -47,7 +47,7 @@ def _aliases(layers: Layers) -> Iterator[Problem]:
     for alias, place, registry in _aliases_written(layers):
         if alias in registries:
             rival: Place = ("registries", alias)
-            if layers.origin(place)[0] == layers.top or layers.origin(rival)[0] != layers.top:
+            if layers.height(place) >= layers.height(rival):
                 yield layers.problem(place, "is itself a registry here, so it cannot be an alias")
             else:
                 message = f"is an alias of {registry}: write its mirrors there"

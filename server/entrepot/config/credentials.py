@@ -14,7 +14,8 @@ from entrepot.config.frozen import Frozen, ReadableFile, surroundings
 def _set_in_environment(name: str, info: ValidationInfo) -> str:
     around = surroundings(info)
     if around is not None and not around.environment.get(name):
-        raise ValueError(f"the environment variable {name} is not set")
+        # Without the name: somebody may have put the password itself here.
+        raise ValueError("this environment variable is not set")
     return name
 
 

@@ -7,7 +7,7 @@ so that `on`, `5000:50` and `2026-01-01` stay what was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -39,7 +39,7 @@ for _tag, _expression, _first in (
 
 _PARSERS: dict[str, Callable[[str], object]] = {
     _NULL: lambda _text: None,
-    _BOOL: lambda text: text.lower() == "true",
+    _BOOL: lambda text: {"true": True, "false": False}[text.lower()],
     _INT: int,
     _FLOAT: float,
     _TEXT: str,
@@ -73,6 +73,22 @@ def read_document(name: str, text: str) -> Document:
     reader = _Reader(name)
     data = reader.mapping(node, ())
     return Document(name, data, reader.lines, tuple(reader.problems))
+
+
+def document_without_text(name: str, data: Mapping[str, object]) -> Document:
+    """Make a document of settings that stand in no file; every line is 0."""
+    return Document(name, dict(data), dict.fromkeys(_places(data, ()), 0))
+
+
+def _places(data: object, place: Place) -> Iterator[Place]:
+    yield place
+    inner: Iterable[tuple[str | int, object]] = ()
+    if isinstance(data, Mapping):
+        inner = data.items()
+    elif isinstance(data, list | tuple):
+        inner = enumerate(data)
+    for key, value in inner:
+        yield from _places(value, (*place, key))
 
 
 def _syntax_problem(name: str, error: yaml.MarkedYAMLError) -> Problem:
@@ -135,7 +151,7 @@ class _Reader:
         try:
             if parse is not None:
                 return parse(text)
-        except ValueError:
+        except (KeyError, ValueError):
             pass
         kind = node.tag.removeprefix("tag:yaml.org,2002:")
         self._complain(place, node.start_mark.line + 1, f"cannot be read as {kind}")

@@ -20,11 +20,11 @@ class Layers:
     data: dict[str, object] = field(default_factory=dict)
     origins: dict[Place, tuple[str, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    top: str = ""
+    names: list[str] = field(default_factory=list)
 
     def lay(self, document: Document) -> None:
         """Put one more document on top."""
-        self.top = document.name
+        self.names.append(document.name)
         self.problems.extend(document.problems)
         for key, value in document.data.items():
             below = self.data.get(key)
@@ -46,7 +46,11 @@ class Layers:
 
     def origin(self, place: Place) -> tuple[str, int]:
         """Give file and line of a place, or of the nearest one round it."""
-        return self.origins.get(self.known(place), (self.top, 0))
+        return self.origins.get(self.known(place), (self.names[-1], 0))
+
+    def height(self, place: Place) -> int:
+        """Give the number of the document that a place comes from; higher lies on top."""
+        return self.names.index(self.origin(place)[0])
 
     def known(self, place: Place) -> Place:
         """Cut a place down to what was really written."""

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from entrepot.config.consistency import find_contradictions
-from entrepot.config.document import Document, read_document
+from entrepot.config.document import Document, document_without_text, read_document
 from entrepot.config.frozen import Surroundings
+from entrepot.config.keys import keys_at
 from entrepot.config.layering import Layers
 from entrepot.config.problems import ConfigError, Place, Problem, nearest, write_place
-from entrepot.config.schema import keys_at
 from entrepot.config.settings import Settings
 
 SYSTEM_FILE = Path("/etc/entrepot/entrepot.yaml")
@@ -62,7 +62,7 @@ def load_settings(
     if path is not None:
         layers.lay(_read(path))
     if overrides:
-        layers.lay(Document("the command line", _absolute(overrides)))
+        layers.lay(document_without_text("the command line", _absolute(overrides)))
     directory = Path.cwd() if path is None else path.absolute().parent
     around = Surroundings(directory, os.environ if environment is None else environment)
     return _settle(layers, around)
@@ -112,10 +112,8 @@ def _settle(layers: Layers, around: Surroundings) -> Settings:
         problems.extend(_form_problems(layers, error))
     problems.extend(find_contradictions(layers))
     if settings is None or problems:
-        order = {file: index for index, (file, _) in enumerate(layers.origins.values())}
-        raise ConfigError(
-            sorted(dict.fromkeys(problems), key=lambda p: (order.get(p.file, 0), p.line))
-        )
+        in_order = sorted(problems, key=lambda p: (layers.names.index(p.file), p.line))
+        raise ConfigError(list(dict.fromkeys(in_order)))
     return settings
 
 

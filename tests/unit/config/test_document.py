@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.config.document import read_document
+from entrepot.config.document import document_without_text, read_document
 from entrepot.config.problems import ConfigError
 
 
@@ -90,6 +90,7 @@ def test_what_is_no_settings_file_is_refused_with_its_line(
         ("r:\n  x.y: 1\n  x.y: 2\n", 3, 'r["x.y"]', "given twice, first on line 2"),
         ("a: !!python/name:os.system x\n", 1, "a", "cannot be read as python/name"),
         ("a: !!int ten\n", 1, "a", "cannot be read as int"),
+        ("a: !!bool yes\n", 1, "a", "cannot be read as bool"),
         ("a: {[1]: 2}\n", 1, "a", "must be plain text"),
         ("a: &x\n  b: *x\n", 1, "a.b", "contains itself"),
     ],
@@ -114,6 +115,14 @@ def test_problem_of_form_shows_nothing_of_the_text() -> None:
     with pytest.raises(ConfigError) as caught:
         read_document("f", "password: hunter2: [\n")
     assert "hunter2" not in str(caught.value)
+
+
+def test_settings_that_stand_in_no_file_have_places_without_lines() -> None:
+    document = document_without_text("the command line", {"a": {"b": ["c", "d"]}})
+    assert document.data == {"a": {"b": ["c", "d"]}}
+    assert document.lines == dict.fromkeys(
+        [(), ("a",), ("a", "b"), ("a", "b", 0), ("a", "b", 1)], 0
+    )
 
 
 @given(st.text(alphabet="ab:-[]{}&*!# \n\t\"'|>,?%@", max_size=40))

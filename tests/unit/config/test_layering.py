@@ -71,6 +71,7 @@ def test_place_that_is_not_in_the_file_has_the_line_of_what_is_round_it() -> Non
     assert layers.known(place) == place[:-1]
     assert layers.origin(place) == ("above", 2)
     assert layers.origin(("nowhere",)) == ("above", 0)
+    assert (layers.height(place), layers.height(("log", "level"))) == (1, 0)
 
 
 def test_value_is_found_or_none() -> None:

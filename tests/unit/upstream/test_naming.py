@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.oci.reference import RepositoryName, Tag
@@ -68,11 +68,13 @@ def test_shapes(template: str, ours: str, name: str) -> None:
     assert theirs(NamingRule.parse(template), ours) == name
 
 
+@settings(max_examples=50)
 @given(NAMES)
 def test_without_a_rule_nothing_changes(name: str) -> None:
     assert theirs(NamingRule(), name) == name
 
 
+@settings(max_examples=50)
 @given(NAMES, st.sampled_from(["{registry}/{repository}", "ns/{name}", "x-{repository:-}"]))
 def test_outcome_is_a_repository_name(name: str, template: str) -> None:
     outcome = theirs(NamingRule.parse(template), name)

@@ -3,8 +3,8 @@
 import pytest
 
 from entrepot.config.credentials import Credentials
+from entrepot.config.keys import keys_at, written_keys
 from entrepot.config.problems import Place
-from entrepot.config.schema import keys_at, written_keys
 from entrepot.config.settings import LogSettings, RegistrySettings, Settings
 
 

@@ -1,0 +1,100 @@
+"""`entrepot check-config`, as a person types it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from entrepot.cli import main
+from entrepot.cli.check_config import summarize
+from entrepot.config.settings import Settings
+
+SIX_MISTAKES = """\
+lisen: 0.0.0.0:5000
+timeouts: {stall: ten}
+hosts: {k8s.lan: k8s.gcr.oi}
+log: {format: xml}
+registries:
+  docker.io: {mirrors: [registry-1.docker.io]}
+  quay.io: {mirrors: [{url: "https://quay.io", repository: "{nam}"}]}
+"""
+
+
+def test_six_mistakes_are_six_lines_and_status_2(tmp_path: Path) -> None:
+    file = tmp_path / "entrepot.yaml"
+    file.write_text(SIX_MISTAKES)
+    result = CliRunner().invoke(main, ["check-config", str(file)])
+    lines = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert [line.removeprefix(f"{file}:").partition(":")[0] for line in lines] == list("123467")
+    assert lines[0] == f"{file}:1: lisen: unknown key (did you mean listen?)"
+
+
+def test_good_file_is_summarized(tmp_path: Path) -> None:
+    file = tmp_path / "entrepot.yaml"
+    file.write_text(
+        "listen:\n  - 127.0.0.1:5000\n  - {address: 127.0.0.1:5002, registry: k8s.gcr.io}\n"
+        "hosts: {k8s.lan: k8s.gcr.io}\n"
+        "admin: none\n"
+        "cache: {path: /srv/cache}\n"
+        "registries:\n"
+        "  registry.k8s.io:\n"
+        "    aliases: [k8s.gcr.io]\n"
+        "    mirrors:\n"
+        "      - {url: 'https://registry.k8s.io', authority: true}\n"
+        "      - {url: 'https://m.example/sub', repository: 'google_containers/{name}',\n"
+        "         tags: [{match: '3[.]1', replace: '3.1-old'}], name: flat,\n"
+        "         credentials: {username: somebody, password: hunter2}}\n"
+        "      - {url: 'https://t.example', table: {etcd: x/etcd}}\n"
+        "  docker.io: null\n  quay.io: null\n  ghcr.io: null\n  gcr.io: null\n"
+        "  mcr.microsoft.com: {mirrors: [https://mcr.microsoft.com]}\n"
+    )
+    result = CliRunner().invoke(main, ["check-config", str(file)])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "listen    127.0.0.1:5000",
+        "listen    127.0.0.1:5002, k8s.gcr.io where none is named",
+        "host      k8s.lan means k8s.gcr.io",
+        "admin     off",
+        "cache     /srv/cache",
+        "registry  registry.k8s.io, also k8s.gcr.io",
+        "  1. registry.k8s.io (authority): k8s.gcr.io/pause:3.1 is registry.k8s.io/pause:3.1",
+        "  2. flat: k8s.gcr.io/pause:3.1 is m.example/sub/google_containers/pause:3.1-old",
+        "  3. t.example: does not carry k8s.gcr.io/pause:3.1",
+        "registry  mcr.microsoft.com",
+        "  1. mcr.microsoft.com",
+    ]
+
+
+def test_preset_is_checked_by_name() -> None:
+    result = CliRunner().invoke(main, ["check-config", "--preset", "china"])
+    assert result.exit_code == 0
+    assert "registry.aliyuncs.com/google_containers/pause:3.1" in result.stdout
+    result = CliRunner().invoke(main, ["check-config", "--preset", "chian"])
+    assert result.exit_code == 2
+    assert "did you mean china?" in result.stderr
+
+
+def test_file_that_is_not_there_is_status_2(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["check-config", str(tmp_path / "gone.yaml")])
+    assert result.exit_code == 2
+    assert result.stderr == f"{tmp_path}/gone.yaml: cannot be read: No such file or directory\n"
+
+
+def test_summary_of_nothing_names_the_listeners() -> None:
+    assert list(summarize(Settings())) == [
+        "listen    0.0.0.0:5000",
+        "admin     127.0.0.1:5001",
+        "cache     /var/lib/entrepot",
+    ]
+
+
+@pytest.mark.parametrize("unwanted", ["aiohttp", "aiosqlite"])
+def test_checking_loads_no_server(unwanted: str) -> None:
+    """The command starts quickly, and works where only the settings are at hand."""
+    program = f"import sys; import entrepot.cli.check_config;sys.exit({unwanted!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == 0
