@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,13 +12,39 @@ from entrepot.upstream.mirror import MirrorClient
 
 @asynccontextmanager
 async def connected(
-    url: str, *, registry: str = "registry.example", stall_s: float = 5.0, **settings: object
+    url: str, *, stall_s: float = 5.0, **settings: object
 ) -> AsyncIterator[MirrorClient]:
-    """The client of a mirror at `url`; `settings` as in the configuration file."""
+    """The client of a mirror of registry.example; `settings` as in the configuration file."""
     mirror = MirrorSettings.model_validate({"url": url, **settings})
-    client = MirrorClient(registry, mirror, TimeoutSettings(stall=stall_s))
+    client = MirrorClient("registry.example", mirror, TimeoutSettings(stall=stall_s))
     await client.start()
     try:
         yield client
     finally:
         await client.aclose()
+
+
+@asynccontextmanager
+async def replying(*replies: bytes) -> AsyncIterator[str]:
+    """A url that answers its requests with these bytes, one connection each, and hangs up."""
+    left = list(replies)
+    busy: set[asyncio.Task[None] | None] = set()
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        busy.add(asyncio.current_task())
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(left.pop(0))
+            await writer.drain()
+        finally:
+            writer.close()
+            busy.discard(asyncio.current_task())
+
+    server = await asyncio.start_server(reply, "127.0.0.1", 0)
+    try:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+    finally:
+        server.close()
+        await server.wait_closed()
+        assert not busy

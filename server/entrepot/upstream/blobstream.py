@@ -78,7 +78,7 @@ class BlobStream:
         except TimeoutError as error:
             silent = MirrorSilent(f"sent nothing for {self._stall_s:g} s at byte {self._position}")
             raise self._failed(silent) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
             # What arrived before the break is good, and would have to be fetched again: with a
             # link that breaks often that is the difference between slow and never.
             rest = content._read_nowait(PIECE_BYTES)  # noqa: SLF001 - the library has no other way

@@ -29,7 +29,7 @@ async def read_body(response: aiohttp.ClientResponse, *, limit: int, stall_s: fl
                 piece = await response.content.read(_PIECE_BYTES)
         except TimeoutError as error:
             raise MirrorSilent(f"{host} sent nothing for {stall_s:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
             raise translate(error, host) from error
         if not piece:
             return b"".join(pieces)

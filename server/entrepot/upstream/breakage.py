@@ -36,6 +36,8 @@ def translate(error: Exception, host: str) -> AttemptError:
             return MirrorUnreachable(f"{host} answers something that is not HTTP")
         case aiohttp.ServerDisconnectedError():
             return MirrorUnreachable(f"{host} closed the connection without an answer")
+        case RuntimeError():  # how the library calls reading from a closed connection
+            return MirrorUnreachable(f"connection to {host} was closed")
         case OSError():
             return MirrorUnreachable(f"connection to {host} lost: {_reason(error)}")
         case _:

@@ -6,10 +6,11 @@ a server of its choosing, or send us into the LAN behind us.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
 
 from yarl import URL
+
+from entrepot.upstream.inside import is_inside, read_address
 
 # Suffixes under which strangers live next to each other: one more label makes an owner. Not the
 # whole public suffix list: a suffix missing here only widens trust inside one country's registry,
@@ -61,7 +62,7 @@ _ALIYUN = ".aliyuncs.com"
 def registrable_domain(host: str) -> str:
     """Cut `host` down to what one owner registers; the host itself for addresses and bare names."""
     host = host.rstrip(".").lower()
-    if _address(host) is not None:
+    if read_address(host) is not None:
         return host
     labels = host.split(".")
     for count in (2, 3):
@@ -81,7 +82,7 @@ def may_be_told(realm: URL, mirror: URL, extra: Collection[str] = ()) -> bool:
         return False
     if host == own or host in _lowered(extra):
         return True
-    if _is_inside(host):
+    if is_inside(host):
         return False
     domain = registrable_domain(own)
     return (
@@ -104,29 +105,13 @@ def may_be_asked(realm: URL, challenger: URL, extra: Collection[str] = ()) -> bo
         return _spoken(realm, challenger)
     if host == own:
         return _spoken(realm, challenger)
-    if realm.scheme != "https" and not (_is_inside(host) and challenger.scheme == "http"):
+    if realm.scheme != "https" and not (is_inside(host) and challenger.scheme == "http"):
         return False
-    return not _is_inside(host) or _is_inside(own)
+    return not is_inside(host) or is_inside(own)
 
 
 def _spoken(realm: URL, mirror: URL) -> bool:
     return realm.scheme == "https" or (realm.scheme == "http" and mirror.scheme == "http")
-
-
-def _is_inside(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    address = _address(host)
-    return address is not None and not address.is_global
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def _host(url: URL) -> str:

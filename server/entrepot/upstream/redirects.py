@@ -6,6 +6,8 @@ import re
 
 from yarl import URL
 
+from entrepot.upstream.inside import is_this_machine
+
 MOST_HOPS = 10
 STATUSES = frozenset({301, 302, 303, 307, 308})
 
@@ -29,6 +31,8 @@ def next_hop(current: URL, location: str) -> URL:
         raise ValueError(f"redirects to something that is no web address ({target.scheme}:)")
     if target.user is not None or target.password is not None:
         raise ValueError(f"redirects to {host} with credentials in the url")
+    if is_this_machine(host) and not is_this_machine(current.host or ""):
+        raise ValueError(f"redirects into our own machine ({host})")
     if current.scheme == "https" and target.scheme == "http":
         raise ValueError(f"redirects from https to plain http ({host})")
     return target
@@ -36,7 +40,12 @@ def next_hop(current: URL, location: str) -> URL:
 
 def same_origin(one: URL, other: URL) -> bool:
     """Whether both urls have one scheme, host and port: what belongs to one may go to the other."""
-    return one.origin() == other.origin()
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    # A url taken over as it is keeps the case of its host.
+    return url.scheme, (url.host or "").lower(), url.port
 
 
 def _percent(unsendable: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import AttemptError, MirrorUnreachable
 from entrepot.upstream.breakage import translate
 from entrepot.upstream.proxy import choose_proxy, environment_proxies
+from entrepot.upstream.resolver import Resolver
 
 READ_BUFFER_BYTES = 1 << 20
 _LONGEST_HEADER_BYTES = 64 << 10  # signed urls in Location grow long
@@ -37,7 +38,7 @@ class Transport:
         context = await asyncio.to_thread(self._tls_context)
         self._environment = environment_proxies()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=0),
+            connector=aiohttp.TCPConnector(ssl=context, limit=0, resolver=Resolver()),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
             auto_decompress=False,

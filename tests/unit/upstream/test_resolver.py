@@ -1,0 +1,58 @@
+"""Name lookups that hold up nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from entrepot.upstream.resolver import Resolver
+
+pytestmark = pytest.mark.rule("P28")
+
+
+async def test_a_name_has_its_addresses() -> None:
+    (found,) = await Resolver().resolve("localhost", 5000, socket.AF_INET)
+    assert (found["hostname"], found["host"], found["port"]) == ("localhost", "127.0.0.1", 5000)
+    assert found["family"] == socket.AF_INET
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "two..dots", "x" * 64])
+async def test_a_name_without_any_is_an_os_error(host: str) -> None:
+    async with asyncio.timeout(5):
+        with pytest.raises(OSError, match=r"."):
+            await Resolver().resolve(host, 5000, socket.AF_INET6)
+
+
+async def test_a_question_that_hangs_uses_nobodys_thread_and_may_be_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stand-in for a dead name server: the system's own patience cannot be tested quickly."""
+    asked, answer, real = threading.Semaphore(0), threading.Event(), socket.getaddrinfo
+
+    def hang(*args: object, **kwargs: object) -> object:
+        asked.release()
+        answer.wait(10)
+        return real("127.0.0.1", 5000, type=socket.SOCK_STREAM)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    resolver = Resolver()
+    try:
+        async with asyncio.TaskGroup() as group:
+            questions = [group.create_task(resolver.resolve(f"host-{n}")) for n in range(40)]
+            for _ in questions:
+                assert await asyncio.to_thread(asked.acquire, timeout=5)
+            assert await asyncio.to_thread(lambda: "the disk") == "the disk"
+            for question in questions[1:]:
+                question.cancel()
+            answer.set()
+            assert (await questions[0])[0]["host"] == "127.0.0.1"
+        assert all(question.cancelled() for question in questions[1:])
+    finally:
+        answer.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("resolve "):
+                await asyncio.to_thread(thread.join)
+    await resolver.close()
