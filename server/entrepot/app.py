@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from entrepot.config import Settings
+from entrepot.config import Address, Settings
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fill import FillRules
@@ -37,7 +37,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Server:
-    """A running server. `ready` turns false when it begins to drain."""
+    """A running server. `ready` turns false when it begins to drain.
+
+    The addresses are host:port, with the real port where the settings say 0.
+    """
 
     services: Services
     addresses: list[str] = field(default_factory=list)
@@ -61,9 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 access_log=None,
                 handle_signals=False,
             )
-            server.admin_address = await _listen(
-                stack, admin, settings.admin.host, settings.admin.port
-            )
+            server.admin_address = await _listen(stack, admin, settings.admin)
         for listen in settings.listen:
             default = services.names.canonical(listen.registry) if listen.registry else None
             runner = web.ServerRunner(
@@ -76,7 +77,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 handle_signals=False,
                 shutdown_timeout=DRAIN_S,
             )
-            server.addresses.append(await _listen(stack, runner, listen.host, listen.port))
+            server.addresses.append(await _listen(stack, runner, listen))
         server.ready = True
         try:
             yield server
@@ -156,9 +157,11 @@ async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Re
     return registries
 
 
-async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, host: str, port: int) -> str:
+async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Address) -> str:
+    """Listen at `address` and tell it with the port that was taken: 0 means any."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, host, port, backlog=1024)
+    site = web.TCPSite(runner, address.host, address.port, backlog=1024)
     await site.start()
-    return f"{host}:{port}"
+    port = int(runner.addresses[0][1])
+    return str(Address(host=address.host, port=port))

@@ -70,12 +70,12 @@ async def _serve(settings: Settings) -> None:
             registries=server.services.names.served,
         )
         if settings.log.format == "text":
-            click.echo(_hint(settings), err=True)
+            click.echo(_hint(server.addresses[0]), err=True)
         await stop.wait()
 
 
-def _hint(settings: Settings) -> str:
-    port = settings.listen[0].port
+def _hint(address: str) -> str:
+    port = address.rpartition(":")[2]
     return (
         f"\nEntrepot serves on port {port}. What to put on a node is told at"
         f" http://THIS-HOST:{port}/ (try: curl http://127.0.0.1:{port}/)\n"

@@ -75,7 +75,7 @@ class Frontend:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; EntrepotError becomes the reply of the error table."""
         loop = asyncio.get_running_loop()
-        path = request.raw_path
+        path = _origin_form(request.raw_path)
         exchange = Exchange(request.method, path, request.remote or "", loop.time())
         try:
             response = await self._answer(request, path, exchange)
@@ -258,6 +258,13 @@ class Frontend:
         exchange.reason = str(error)[:500]
         exchange.sent_bytes = 0 if request.method == "HEAD" else len(answer.body)
         return reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)
+
+
+def _origin_form(target: str) -> str:
+    """Path and query of a target, also of one in the absolute form (RFC 9112 section 3.2.2)."""
+    if not target.startswith(("http://", "https://")):
+        return target
+    return "/" + target.partition("://")[2].partition("/")[2]
 
 
 def _page_size(query: dict[str, list[str]]) -> int | None:
