@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,11 @@ from entrepot.mirror.names import (
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
 
-RECORDED = Path(__file__).parents[2] / "data" / "client-requests.jsonl"
+DATA = Path(__file__).parents[2] / "data"
+RECORDED = DATA / "client-requests.jsonl"
+LINES: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(
+    (DATA / "first-requests.yaml").read_text()
+)
 TABLE = NameTable(
     {
         "registry.k8s.io": ("k8s.gcr.io",),
@@ -37,7 +42,6 @@ TABLE = NameTable(
     {"hub.lan": "docker.io", "old.lan": "k8s.gcr.io"},
 )
 DIGEST = Digest.of(b"hello")
-PAUSE = "k8s.gcr.io"
 
 
 def parse(
@@ -51,64 +55,24 @@ def image_of(target: Target) -> ImageName:
     return target.image
 
 
-def pause(path: str, ns: str | None, default: str | None = None) -> ImageName:
-    """Parse a request that must be for tag 3.1 of registry.k8s.io/pause."""
-    target = parse(path, ns, default=default)
+@pytest.mark.rule("S-1", "S-2", "S-4", "S-5", "B-1", "P-1", "K-1", "K-2", "O-4", "C-1")
+@pytest.mark.parametrize("line", LINES["pause"].values(), ids=LINES["pause"].keys())
+def test_each_client_setting_reaches_pause(line: dict[str, str]) -> None:
+    path, ns = line["path"], line.get("ns")
+    target = parse(path, ns, default=line.get("default"))
     assert isinstance(target, ManifestTarget)
     assert target.reference == Tag("3.1")
-    assert (target.image.registry, target.image.repository) == ("registry.k8s.io", "pause")
-    assert path == f"{target.image.path_prefix}{target.image.client_repository}/manifests/3.1"
-    return target.image
-
-
-VECTORS = {
-    "containerd 1.2, path dropped": ("/v2/pause/manifests/3.1", None, PAUSE),
-    "containerd 1.3 legacy": ("/v2/pause/manifests/3.1", None, PAUSE),
-    "containerd 1.4 legacy": ("/v2/pause/manifests/3.1", PAUSE, None),
-    "legacy, trailing slash": ("/pause/manifests/3.1", PAUSE, None),
-    "legacy 1.3, trailing slash": ("/pause/manifests/3.1", None, PAUSE),
-    "legacy, path with v2": ("/v2/k8s.gcr.io/pause/manifests/3.1", PAUSE, None),
-    "legacy 1.3, path with v2": ("/v2/k8s.gcr.io/pause/manifests/3.1", None, None),
-    "legacy, path without v2": ("/k8s.gcr.io/pause/manifests/3.1", PAUSE, None),
-    "legacy 1.3, path without v2": ("/k8s.gcr.io/pause/manifests/3.1", None, None),
-    "hosts.toml": ("/v2/pause/manifests/3.1", PAUSE, None),
-    "hosts.toml, path": ("/k8s.gcr.io/v2/pause/manifests/3.1", PAUSE, None),
-    "hosts.toml, v2 in path": ("/v2/k8s.gcr.io/v2/pause/manifests/3.1", PAUSE, None),
-    "hosts.toml, override_path": ("/v2/k8s.gcr.io/pause/manifests/3.1", PAUSE, None),
-    "podman, path": ("/v2/k8s.gcr.io/pause/manifests/3.1", None, None),
-    "BuildKit, path": ("/v2/k8s.gcr.io/pause/manifests/3.1", PAUSE, None),
-    "k3s, rewrite": ("/v2/k8s.gcr.io/pause/manifests/3.1", PAUSE, None),
-    "wharfie": ("/v2/pause/manifests/3.1", PAUSE, None),
-    "pull by prefix": ("/v2/k8s.gcr.io/pause/manifests/3.1", None, None),
-    "prefix is the canonical name": ("/v2/registry.k8s.io/pause/manifests/3.1", PAUSE, None),
-}
-
-
-@pytest.mark.rule("S-1", "S-2", "S-4", "S-5", "B-1", "P-1", "K-1", "K-2", "O-4", "D-6")
-@pytest.mark.parametrize(("path", "ns", "default"), VECTORS.values(), ids=VECTORS.keys())
-def test_each_client_setting_reaches_pause(path: str, ns: str | None, default: str | None) -> None:
-    image = pause(path, ns, default)
-    assert image.namespace in ("k8s.gcr.io", "registry.k8s.io")
+    image = target.image
+    assert (image.registry, image.repository) == ("registry.k8s.io", "pause")
+    assert image.namespace == "k8s.gcr.io"
     assert image.via_ns is (ns is not None)
+    assert path == f"{image.path_prefix}{image.client_repository}/manifests/3.1"
 
 
 @pytest.mark.rule("S-1", "S-7", "D-1", "D-2", "D-6")
-@pytest.mark.parametrize(
-    ("path", "ns", "default"),
-    [
-        ("/v2/library/busybox/manifests/latest", None, "docker.io"),
-        ("/docker.io/v2/library/busybox/manifests/latest", None, None),
-        ("/v2/library/busybox/manifests/latest", "docker.io", None),
-        ("/v2/busybox/manifests/latest", "docker.io", None),
-        ("/v2/docker.io/busybox/manifests/latest", None, None),
-        ("/v2/index.docker.io/busybox/manifests/latest", None, None),
-        ("/v2/busybox/manifests/latest", "registry-1.docker.io", None),
-    ],
-)
-def test_docker_hub_images_may_leave_out_library(
-    path: str, ns: str | None, default: str | None
-) -> None:
-    image = image_of(parse(path, ns, default=default))
+@pytest.mark.parametrize("line", LINES["busybox"].values(), ids=LINES["busybox"].keys())
+def test_docker_hub_images_may_leave_out_library(line: dict[str, str]) -> None:
+    image = image_of(parse(line["path"], line.get("ns"), default=line.get("default")))
     assert (image.registry, image.repository) == ("docker.io", "library/busybox")
 
 
@@ -141,21 +105,9 @@ def test_every_recorded_request_of_real_clients_is_understood() -> None:
 
 
 @pytest.mark.rule("S-8", "K-2", "D-2", "P-2")
-@pytest.mark.parametrize(
-    ("path", "ns"),
-    [
-        ("/v2", None),
-        ("/v2/", None),
-        ("/v2/", "k8s.gcr.io"),
-        ("/docker.io/v2/", None),
-        ("/docker.io/v2", None),
-        ("/k8s.gcr.io/v2/", "k8s.gcr.io"),
-        ("/v2/k8s.gcr.io/v2/", None),
-        ("/v2/k8s.gcr.io/", None),
-    ],
-)
-def test_pings_need_no_registry(path: str, ns: str | None) -> None:
-    assert parse(path, ns) == Ping()
+@pytest.mark.parametrize("line", LINES["ping"].values(), ids=LINES["ping"].keys())
+def test_pings_need_no_registry(line: dict[str, str]) -> None:
+    assert parse(line["path"], line.get("ns")) == Ping()
 
 
 @pytest.mark.rule("S-6", "S-8")
@@ -418,12 +370,6 @@ def test_long_names_are_cut_in_messages() -> None:
     with pytest.raises(NameUnknown) as caught:
         parse("/v2/a/manifests/1", "x" * 5000)
     assert len(str(caught.value)) < 500
-
-
-def test_parsing_is_remembered() -> None:
-    """It is done for each request; a second time it is a look-up of the same value."""
-    first = parse("/v2/remembered/manifests/1", "quay.io")
-    assert parse("/v2/remembered/manifests/1", "quay.io") is first
 
 
 PARTS = st.sampled_from(
