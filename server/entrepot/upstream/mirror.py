@@ -239,20 +239,18 @@ class MirrorClient:
     async def _probe_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
         question = self._blob_question("GET", repository, digest, {"Range": "bytes=0-0"})
         answer = await self._ask(question)
+        if answer.status not in {200, 206, 416}:
+            raise await self._requester.refusal(answer)
         answer.response.close()
         headers = answer.response.headers
-        if answer.status in {200, 206} and bare(headers.get("Content-Type")) == "text/html":
+        if bare(headers.get("Content-Type")) == "text/html":
             raise MirrorLied(_BLOCK_PAGE, status=answer.status)
-        match answer.status:
-            case 206:
-                told = parse_content_range(headers.get("Content-Range"))
-                return None if told is None else told.size
-            case 200:
-                return parse_length(headers.get("Content-Length"))
-            case 416:
-                return parse_unsatisfied(headers.get("Content-Range"))
-            case _:
-                raise await self._requester.refusal(answer)
+        if answer.status == 206:
+            told = parse_content_range(headers.get("Content-Range"))
+            return None if told is None else told.size
+        if answer.status == 416:
+            return parse_unsatisfied(headers.get("Content-Range"))
+        return parse_length(headers.get("Content-Length"))
 
     async def _ask(self, question: Question) -> Answer:
         loop = asyncio.get_running_loop()

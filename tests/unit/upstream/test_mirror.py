@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from connecting import connected
+from connecting import connected, replying
 from entrepot.errors import (
     MirrorDenied,
     MirrorFailed,
@@ -336,11 +336,11 @@ async def test_an_early_end_tells_how_much_is_missing() -> None:
 
 @pytest.mark.rule("T-2")
 async def test_a_body_that_stands_still_is_given_up() -> None:
-    async with FakeRegistry() as registry, connected(registry.url, stall_s=0.05) as mirror:
+    async with FakeRegistry() as registry, connected(registry.url, stall_s=0.1) as mirror:
         digest = registry.put_blob("pause", blob(1000))
         registry.fault(Fault("stall", after_bytes=400, times=2))
         stream = await mirror.open_blob(PAUSE, digest)
-        with pytest.raises(MirrorSilent, match=r"nothing for 0\.05 s at byte 400"):
+        with pytest.raises(MirrorSilent, match=r"nothing for 0\.1 s at byte 400"):
             await everything(stream)
         registry.put_image("pause", "3.1", image(1))
         with pytest.raises(MirrorSilent):
@@ -460,3 +460,125 @@ async def test_a_closed_client_answers_nothing() -> None:
         assert repr(mirror) == (
             f"<MirrorClient {registry.host} for registry.example: <Health closed>>"
         )
+
+
+def head_of(status: str, *lines: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()
+
+
+DIGEST = Digest.of(b"anything")
+REFUSED = head_of("405 No", "Content-Length: 0")
+
+
+@pytest.mark.rule("C-13", "U-13")
+@pytest.mark.parametrize(
+    ("lines", "digest", "size"),
+    [
+        (("Docker-Content-Digest: sha256:short", "Content-Length: 5"), None, 5),
+        (("Docker-Content-Digest: " + str(DIGEST), "Content-Length: 0"), DIGEST, None),
+        (("Content-Length: 5", "Content-Encoding: gzip"), None, None),
+    ],
+    ids=["malformed digest", "no length", "compressed"],
+)
+async def test_a_head_tells_nothing_that_is_not_credible(
+    lines: tuple[str, ...], digest: Digest | None, size: int | None
+) -> None:
+    reply = head_of("200 OK", f"Content-Type: {OCI_INDEX}; charset=utf-8", *lines)
+    async with replying(reply) as url, connected(url) as mirror:
+        head = await mirror.head_manifest(PAUSE, TAG)
+        assert (head.digest, head.media_type, head.size) == (digest, OCI_INDEX, size)
+
+
+@pytest.mark.rule("U-13", "F-3")
+async def test_a_head_by_digest_may_not_tell_another_except_for_schema1() -> None:
+    told = f"Docker-Content-Digest: {Digest.of(b'other')}"
+    async with (
+        replying(head_of("200 OK", f"Content-Type: {OCI_INDEX}", told)) as url,
+        connected(url) as mirror,
+    ):
+        with pytest.raises(MirrorLied, match="when asked for"):
+            await mirror.head_manifest(PAUSE, DIGEST)
+    async with (
+        replying(head_of("200 OK", f"Content-Type: {SCHEMA1_SIGNED}", told)) as url,
+        connected(url) as mirror,
+    ):
+        assert (await mirror.head_manifest(PAUSE, DIGEST)).digest == Digest.of(b"other")
+
+
+@pytest.mark.rule("Q-1", "U-4")
+@pytest.mark.parametrize(
+    ("probe", "size"),
+    [
+        (head_of("206 Part", "Content-Range: bytes 0-0/77", "Content-Length: 1"), 77),
+        (head_of("206 Part", "Content-Range: bytes 0-0/*", "Content-Length: 1"), None),
+        (head_of("206 Part", "Content-Length: 1"), None),
+        (head_of("200 OK", "Content-Length: 77"), 77),
+        (head_of("200 OK", "Transfer-Encoding: chunked"), None),
+        (head_of("416 No", "Content-Range: bytes */0", "Content-Length: 0"), 0),
+    ],
+    ids=["part", "part of unknown", "part without range", "whole", "whole of unknown", "empty"],
+)
+async def test_a_size_that_head_does_not_tell_is_read_off_one_byte(
+    probe: bytes, size: int | None
+) -> None:
+    async with replying(REFUSED, probe) as url, connected(url) as mirror:
+        assert await mirror.head_blob(PAUSE, DIGEST) == size
+
+
+@pytest.mark.rule("P8")
+async def test_a_probe_answered_with_a_page_or_404_is_no_size() -> None:
+    page = head_of("200 OK", "Content-Type: text/html", "Content-Length: 9")
+    async with replying(REFUSED, page) as url, connected(url) as mirror:
+        with pytest.raises(MirrorLied):
+            await mirror.head_blob(PAUSE, DIGEST)
+    gone = head_of("404 No", "Content-Length: 0")
+    async with replying(REFUSED, gone) as url, connected(url) as mirror:
+        with pytest.raises(MirrorNotFound):
+            await mirror.head_blob(PAUSE, DIGEST)
+
+
+@pytest.mark.rule("U-4")
+async def test_the_first_hops_length_counts_only_if_it_is_the_blobs() -> None:
+    async with FakeRegistry() as cdn:
+        cdn.fault(Fault("status", status=403, times=None))
+        hop = f"Location: {cdn.url}/signed"
+        named = f"Docker-Content-Digest: {DIGEST}"
+        octets = "Content-Type: application/octet-stream"
+        speaking = head_of("307 There", hop, named, octets, "Content-Length: 77")
+        async with replying(speaking) as url, connected(url) as mirror:
+            assert await mirror.head_blob(PAUSE, DIGEST) == 77
+        page = head_of("307 There", hop, named, "Content-Type: text/html", "Content-Length: 77")
+        async with replying(page, page) as url, connected(url) as mirror:
+            with pytest.raises(MirrorDenied):
+                await mirror.head_blob(PAUSE, DIGEST)
+
+
+@pytest.mark.rule("N-2")
+async def test_a_list_that_never_ends_is_given_up() -> None:
+    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+        again = {"Link": '</v2/pause/tags/list?last=a>; rel="next"'}
+        body = b'{"name": "pause", "tags": ["a"]}'
+        registry.fault(Fault("status", status=200, body=body, headers=again, times=None))
+        with pytest.raises(MirrorFailed, match="more than 200 pages"):
+            await mirror.list_tags(PAUSE)
+
+
+@pytest.mark.rule("N-3")
+@pytest.mark.parametrize("body", [b"[]", b'{"manifests": {}}', b"{}"])
+async def test_referrers_that_are_no_index_are_a_lie(body: bytes) -> None:
+    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+        registry.fault(Fault("status", status=200, body=body))
+        with pytest.raises(MirrorLied):
+            await mirror.get_referrers(PAUSE, DIGEST)
+
+
+@pytest.mark.rule("U-2")
+async def test_lists_compressed_unasked_are_undone_or_refused() -> None:
+    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+        registry.put_image("pause", "3.1", image(1))
+        registry.fault(Fault("gzip"))
+        assert await mirror.list_tags(PAUSE) == ("3.1",)
+        coded = {"Content-Encoding": "zstd"}
+        registry.fault(Fault("status", status=200, body=b"{}", headers=coded))
+        with pytest.raises(MirrorLied, match="coding"):
+            await mirror.list_tags(PAUSE)
