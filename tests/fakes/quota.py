@@ -14,12 +14,13 @@ class Quota:
 
     def charge(self, method: str, wanted: Route | None) -> Answer | None:
         """Count this request; the 429 when it is one too many."""
-        if method == "GET" and wanted is not None and wanted.kind == "manifests":
-            self._used += 1
-        if self._used > self._limit:
-            message = "You have reached your unauthenticated pull rate limit."
-            return oci_error(429, "TOOMANYREQUESTS", message, {"Retry-After": "60"})
-        return None
+        if method != "GET" or wanted is None or wanted.kind != "manifests":
+            return None
+        self._used += 1
+        if self._used <= self._limit:
+            return None
+        message = "You have reached your unauthenticated pull rate limit."
+        return oci_error(429, "TOOMANYREQUESTS", message, {"Retry-After": "60"})
 
     def headers(self) -> dict[str, str]:
         """The headers on every answer, named for `Answer.having`."""

@@ -16,16 +16,16 @@ from aiohttp import web
 
 from entrepot.oci.digest import Digest
 from fakes import wire
-from fakes.answer import Answer, oci_error, redirect
 from fakes.cdn import SignedUrls
 from fakes.content import Content
 from fakes.fault import Fault, FaultKind, deliver
 from fakes.images import DOCKER_MANIFEST, Image, Index, SignedManifest
 from fakes.pace import Pace
-from fakes.pull_api import Manners, Route, pull, route
+from fakes.pull_api import Manners
 from fakes.quota import Quota
 from fakes.recorded import Journal, Recorded
-from fakes.tokens import TokenField, TokenService, basic_pair
+from fakes.responder import Elsewhere, Origin, Responder
+from fakes.tokens import TokenField, TokenService
 
 __all__ = ["FakeRegistry", "Fault", "FaultKind", "Recorded"]
 
@@ -130,8 +130,25 @@ class FakeRegistry:
             await self._cdn.__aenter__()
         elif isinstance(self._redirect_blobs_to, FakeRegistry):
             self._cdn = self._redirect_blobs_to
+        self._responder = self._composed()
         await self.start()
         return self
+
+    def _composed(self) -> Responder:
+        realm = self._realm or f"{(self._token_server or self).url}/token"
+        moved = self._redirect_manifests
+        return Responder(
+            url=self.url,
+            content=self.content,
+            signed=self.signed,
+            tokens=self.tokens,
+            manners=self._manners,
+            realm=realm if self._token_auth else None,
+            basic_auth=self._basic_auth,
+            quota=self._quota,
+            blobs_at=Origin(self._cdn.url, self._cdn.signed) if self._cdn else None,
+            everything_at=Elsewhere(moved.url, self._redirect_prefix) if moved else None,
+        )
 
     async def __aexit__(
         self,
@@ -325,7 +342,7 @@ class FakeRegistry:
             await wire.reset(request)
         if fault is not None and fault.kind == "silent":
             await wire.forever()
-        answer = self._answer(record, fault)
+        answer = self._responder.answer(record, fault)
         delivery = deliver(answer.having(Docker_Distribution_Api_Version="registry/2.0"), fault)
         record.status = delivery.answer.status
 
@@ -348,73 +365,6 @@ class FakeRegistry:
         if self.bytes_per_second is None or request.transport is None:
             return None
         return self._paces.setdefault(request.transport, Pace(self.bytes_per_second))
-
-    def _answer(self, record: Recorded, fault: Fault | None) -> Answer:
-        kind = fault.kind if fault else None
-        if fault is not None and kind == "status":
-            return Answer(fault.status, fault.body, fault.headers)
-        if kind == "redirect_loop":
-            return redirect(self.url + record.target)
-        if kind == "expire_tokens":
-            self.expire_tokens()
-        authorization = record.headers.get("Authorization")
-        if record.path.startswith("/containers/images/"):
-            return self.signed.answer(
-                record.method,
-                record.target,
-                authorization=record.headers.getall("Authorization", []),
-                range_header=_range(record, kind),
-            )
-        if record.method not in {"GET", "HEAD"}:
-            return oci_error(405, "UNSUPPORTED", "this registry is read-only")
-        if record.path == "/token":
-            now = asyncio.get_running_loop().time()
-            return self.tokens.issue(record.query, authorization, now)
-        wanted = route(record.path)
-        refusal = self._refusal(authorization, wanted)
-        if refusal is not None:
-            return refusal
-        return self._granted(record, wanted, kind)
-
-    def _granted(self, record: Recorded, wanted: Route | None, kind: FaultKind | None) -> Answer:
-        if record.path == "/v2/":
-            return Answer(200, b"{}", {"Content-Type": "application/json; charset=utf-8"})
-        if wanted is None:
-            return Answer(404, b"404 page not found\n", {"Content-Type": "text/plain"})
-        if self._redirect_manifests is not None:
-            path = record.path.replace("/v2/", f"/v2/{self._redirect_prefix}/", 1)
-            return redirect(self._redirect_manifests.url + path)
-        over = self._quota.charge(record.method, wanted) if self._quota else None
-        answer = over or pull(
-            self.content,
-            wanted,
-            query=record.query,
-            accept=record.headers.getall("Accept", []),
-            range_header=_range(record, kind),
-            manners=self._manners,
-        )
-        if self._quota:
-            answer = answer.having(**self._quota.headers())
-        if self._cdn is not None and wanted.kind == "blobs" and answer.status in {200, 206, 416}:
-            data = self.content.repositories[wanted.name].blobs[wanted.reference]
-            target = self._cdn.signed.sign(wanted.reference, data, expired=kind == "expired_url")
-            return redirect(self._cdn.url + target)
-        return answer
-
-    def _refusal(self, authorization: str | None, wanted: Route | None) -> Answer | None:
-        if self._basic_auth is not None and basic_pair(authorization) != self._basic_auth:
-            challenge = {"WWW-Authenticate": 'Basic realm="fake registry"'}
-            return oci_error(401, "UNAUTHORIZED", "authentication required", challenge)
-        if not self._token_auth:
-            return None
-        realm = self._realm or f"{(self._token_server or self).url}/token"
-        scope = f"repository:{wanted.name}:pull" if wanted else None
-        now = asyncio.get_running_loop().time()
-        return self.tokens.refusal(authorization, realm=realm, scope=scope, now=now)
-
-
-def _range(record: Recorded, kind: FaultKind | None) -> str | None:
-    return None if kind == "ignore_range" else record.headers.get("Range")
 
 
 def _bound(port: int) -> socket.socket:
