@@ -101,7 +101,7 @@ class Containerd:
         try:
             await self._daemon.start(self._answers)
         except BaseException:
-            shutil.rmtree(self._sockets)
+            await asyncio.to_thread(self._remove)
             raise
         return self
 
@@ -208,8 +208,7 @@ class Containerd:
         return found
 
     def _remove(self) -> None:
-        for mount in _mounts_under(self._directory):
-            subprocess.run(["umount", "--lazy", mount], check=True)
+        unmount_below(self._directory)
         shutil.rmtree(self._directory / "root", ignore_errors=True)
         shutil.rmtree(self._directory / "state", ignore_errors=True)
         shutil.rmtree(self._sockets)
@@ -219,8 +218,9 @@ def _quoted(value: str | Path) -> str:
     return json.dumps(str(value))
 
 
-def _mounts_under(directory: Path) -> list[str]:
-    """Mount points below `directory`, the innermost first."""
+def unmount_below(directory: Path) -> None:
+    """Undo every mount below `directory`, the innermost first."""
     table = Path("/proc/self/mounts").read_text().splitlines()
     points = [line.split()[1] for line in table]
-    return sorted((one for one in points if Path(one).is_relative_to(directory)), reverse=True)
+    for point in sorted(filter(lambda one: Path(one).is_relative_to(directory), points))[::-1]:
+        subprocess.run(["umount", "--lazy", point], check=True)
