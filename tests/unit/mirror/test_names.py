@@ -55,7 +55,7 @@ def image_of(target: Target) -> ImageName:
     return target.image
 
 
-@pytest.mark.rule("S-1", "S-2", "S-4", "S-5", "B-1", "P-1", "K-1", "K-2", "O-4", "C-1")
+@pytest.mark.rule("S-1", "S-2", "S-4", "S-5", "B-1", "P-1", "K-1", "K-2", "O-4", "C-1", "U-8")
 @pytest.mark.parametrize("line", LINES["pause"].values(), ids=LINES["pause"].keys())
 def test_each_client_setting_reaches_pause(line: dict[str, str]) -> None:
     path, ns = line["path"], line.get("ns")
@@ -347,7 +347,7 @@ def test_links_can_lead_back_the_same_way(front: str, name: str, ns: str | None)
     assert (target.image.registry, target.image.namespace) == ("registry.k8s.io", "k8s.gcr.io")
 
 
-@pytest.mark.rule("S-6", "P26")
+@pytest.mark.rule("S-6", "U-8", "P26")
 def test_the_table_is_closed_and_knows_aliases() -> None:
     assert TABLE.canonical("K8s.GCR.io") == "registry.k8s.io"
     assert TABLE.canonical("registry.k8s.io") == "registry.k8s.io"

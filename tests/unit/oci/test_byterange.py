@@ -8,7 +8,7 @@ from entrepot.errors import RangeNotSatisfiable, RangeUnsupported
 from entrepot.oci.byterange import ByteRange, parse_range
 
 
-@pytest.mark.rule("T-5", "T-6", "L-1", "L-6", "L-7", "N-9")
+@pytest.mark.rule("T-5", "T-6", "L-1", "L-5", "L-6", "L-7", "N-9")
 @pytest.mark.parametrize(
     ("header", "size", "start", "stop"),
     [

@@ -154,6 +154,22 @@ def test_descriptors_of_an_index_carry_their_platforms() -> None:
     ]
 
 
+@pytest.mark.rule("F-6", "F-7")
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.empty.v1+json",
+    ],
+)
+def test_descriptors_take_layers_of_any_type(layer: str) -> None:
+    entry = {"mediaType": layer, "digest": str(AMD64_DIGEST), "size": 2, "urls": ["http://a/b"]}
+    body = json.dumps({"config": entry, "layers": [entry]}).encode()
+    assert [found.media_type for found in descriptors(read_manifest(body, None))] == [layer] * 2
+
+
 @pytest.mark.rule("F-1", "F-5", "F-7")
 def test_descriptors_leave_out_what_cannot_be_understood() -> None:
     good = {
