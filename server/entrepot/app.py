@@ -28,6 +28,7 @@ from entrepot.tasks import TaskOwner
 from entrepot.upstream.mirror import MirrorClient
 from entrepot.web.admin import admin_application
 from entrepot.web.frontend import Frontend, Services
+from entrepot.web.noise import http_log
 
 DRAIN_S = 30.0
 """How long transfers in progress may take after SIGTERM."""
@@ -72,6 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                     Frontend(services, default),
                     handler_cancellation=True,
                     access_log=None,
+                    logger=http_log(),
                     keepalive_timeout=75.0,
                 ),
                 handle_signals=False,

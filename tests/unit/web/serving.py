@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ def settings_for(path: Path, *mirrors: Mirror, **settings: object) -> Settings:
     return Settings.model_validate(document)
 
 
+async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Return once `condition()`, which nobody announces; TimeoutError if never."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A running server and its settings."""
@@ -68,6 +76,10 @@ class Serving:
     async def get(self, target: str, *headers: tuple[str, str]) -> Answer:
         """GET on a connection of its own."""
         return await self.ask("GET", target, *headers)
+
+    async def until_filled(self) -> None:
+        """Wait until no download is in progress: all of them durable, or given up."""
+        await until(lambda: len(self.server.services.blobs.fills) == 0)
 
     async def metrics(self) -> dict[str, float]:
         """Every sample the admin listener tells, by its full name."""
