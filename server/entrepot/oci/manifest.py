@@ -85,11 +85,7 @@ def _signed_payload(body: bytes, document: dict[str, object]) -> bytes:
         raise ValueError("not a manifest: schema 1 signatures that do not agree")
     payload = payloads.pop()
     unsigned = {key: value for key, value in document.items() if key != "signatures"}
-    try:
-        same = read_document(payload) == unsigned
-    except RecursionError:
-        same = False
-    if not same:
+    if read_document(payload) != unsigned:
         raise ValueError("not a manifest: schema 1 signatures over something else")
     return payload
 
