@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +91,7 @@ def _pread(reader: BlobReader, start: int, stop: int) -> bytes:
 @asynccontextmanager
 async def mirroring(
     cache: Path,
-    *mirrors: str | dict[str, object],
+    *mirrors: str | Mapping[str, object],
     overtake_s: float = 2.0,
     stall_s: float = 5.0,
     headers_s: float = 5.0,

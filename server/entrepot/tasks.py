@@ -38,14 +38,15 @@ class TaskOwner:
         task.add_done_callback(self._ended)
         return task
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        """`start` for work whose outcome nobody awaits."""
-        _ = self.start(work, name=name)
-
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task.died", task=task.get_name(), exc_info=error)
+
+    async def settled(self) -> None:
+        """Wait until the tasks that are here now have ended."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def aclose(self) -> None:
         """Cancel what is left and wait until all of it has ended; safe to call twice."""

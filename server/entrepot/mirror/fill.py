@@ -160,9 +160,6 @@ class Fill:
         self.metrics.fills.inc()
         try:
             await self._fetch_and_commit()
-        except asyncio.CancelledError:
-            self._fail(TransferBroken("the server is stopping"))
-            raise
         except EntrepotError as error:
             log.warning("fill.failed", digest=str(self.wanted.digest), reason=str(error))
             self._fail(error)
@@ -173,6 +170,11 @@ class Fill:
             self.metrics.fills.dec()
             if self._partial is not None:
                 await self._partial.aclose()
+
+    def abandon(self) -> None:
+        """Tell readers that nobody works on it any more, should they still be waiting."""
+        if self._error is None:
+            self._fail(TransferBroken("the server is stopping"))
 
     async def _fetch_and_commit(self) -> None:
         stored = await self.store.size(self.wanted.digest)

@@ -40,15 +40,19 @@ class Fills:
             return fill, False
         fill = Fill(wanted, self.rules, self.store, self.set_aside, self.metrics)
         self._running[wanted.digest] = fill
-        self._owner.spawn(self._run(fill), name=str(wanted.digest))
+        task = self._owner.start(fill.run(), name=str(wanted.digest))
+        task.add_done_callback(lambda _: self._ended(fill))
         return fill, True
+
+    async def settled(self) -> None:
+        """Wait until the fills in progress now have ended, each in its own way."""
+        await self._owner.settled()
 
     async def aclose(self) -> None:
         """Stop every fill and wait until it has let go of its files."""
         await self._owner.aclose()
 
-    async def _run(self, fill: Fill) -> None:
-        try:
-            await fill.run()
-        finally:
-            del self._running[fill.wanted.digest]
+    def _ended(self, fill: Fill) -> None:
+        """End of the task, even of one cancelled before it ran a single step."""
+        del self._running[fill.wanted.digest]
+        fill.abandon()

@@ -33,23 +33,25 @@ class Flights(Generic[K, T]):
             flight = asyncio.get_running_loop().create_future()
             flight.add_done_callback(_retrieve)
             self._flights[key] = flight
-            self._owner.spawn(self._fly(key, flight, work), name=f"{self._name} {key}")
+            task = self._owner.start(self._fly(flight, work), name=f"{self._name} {key}")
+            task.add_done_callback(lambda _: self._land(key, flight))
         return await asyncio.shield(flight)
 
     async def _fly(
-        self, key: K, flight: asyncio.Future[T], work: Callable[[], Coroutine[Any, Any, T]]
+        self, flight: asyncio.Future[T], work: Callable[[], Coroutine[Any, Any, T]]
     ) -> None:
         try:
             result = await work()
-        except asyncio.CancelledError:
-            flight.cancel()
-            raise
         except Exception as error:  # noqa: BLE001 - it is every waiter's, whatever it is
             flight.set_exception(error)
         else:
             flight.set_result(result)
-        finally:
-            del self._flights[key]
+
+    def _land(self, key: K, flight: asyncio.Future[T]) -> None:
+        """End of the task, even of one cancelled before it ran a single step."""
+        del self._flights[key]
+        if not flight.done():
+            flight.cancel()
 
 
 def _retrieve(flight: asyncio.Future[T]) -> None:

@@ -33,7 +33,7 @@ async def test_a_cold_blob_is_fetched_kept_and_served_from_the_disk_afterwards(
         first = await layer.blobs.open(PAUSE, BIG_DIGEST, layer.deadline())
         assert (first.source, first.size) == ("fill", len(BIG))
         assert await read_all(first) == BIG
-        await layer.fills.aclose()
+        await layer.fills.settled()
         second = await layer.blobs.open(PAUSE, BIG_DIGEST, layer.deadline())
         assert second.source == "hit"
         assert await read_all(second) == BIG
@@ -83,7 +83,7 @@ async def test_a_wrong_byte_cuts_who_got_some_of_it_and_the_next_mirror_serves_t
         with pytest.raises(TransferBroken):
             await pull(layer)
         assert await pull(layer) == BIG
-        await layer.fills.aclose()
+        await layer.fills.settled()
         stored = await layer.store.get(BIG_DIGEST)
         assert stored is not None
         stored.close()
@@ -133,7 +133,7 @@ async def test_the_next_mirror_goes_on_and_readers_notice_nothing(
         honest.put_blob("pause", BIG)
         broken.fault(fault)
         got = await asyncio.gather(pull(layer), pull(layer))
-        assert got == [BIG, BIG]
+        assert all(one == BIG for one in got)
         assert honest.bytes_sent("/blobs/") <= len(BIG)
 
 
@@ -242,7 +242,7 @@ async def test_the_last_liar_fails_the_pull_and_leaves_nothing_wrong_behind(
         liar.fault(Fault("flip", path="/blobs/", after_bytes=-1, times=None))
         with pytest.raises(TransferBroken):
             await pull(layer)
-        await layer.fills.aclose()
+        await layer.fills.settled()
         assert await layer.store.size(BIG_DIGEST) is None
         assert len(liar.asked("/blobs/", "GET")) == 1
 

@@ -1,0 +1,84 @@
+"""What may be asked about blobs besides their bytes: sizes, and what is no blob."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from entrepot.errors import AllFailed, BlobUnknown
+from entrepot.oci.digest import Digest
+from entrepot.oci.reference import Tag
+from fakes.images import blob, image
+from fakes.registry import FakeRegistry, Fault
+from mirroring import PAUSE, mirroring, read_all
+
+DATA = blob(5000, "stat")
+DIGEST = Digest.of(DATA)
+
+
+@pytest.mark.rule("P5", "U-4")
+async def test_the_size_of_a_cold_blob_is_asked_upstream_and_downloads_nothing(
+    tmp_path: Path,
+) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        sizes = await asyncio.gather(
+            *(layer.blobs.stat(PAUSE, DIGEST, layer.deadline()) for _ in range(5))
+        )
+        assert set(sizes) == {(len(DATA), "miss")}
+        assert [one.method for one in registry.requests] == ["HEAD"]
+        assert len(layer.fills) == 0
+
+
+@pytest.mark.rule("U-4", "Q-1")
+async def test_a_signed_url_that_refuses_head_is_asked_for_one_byte(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry(redirect_blobs_to="cdn", cdn_get_only=True) as registry,
+        mirroring(tmp_path, registry.url) as layer,
+    ):
+        registry.put_blob("pause", DATA)
+        assert await layer.blobs.stat(PAUSE, DIGEST, layer.deadline()) == (len(DATA), "miss")
+
+
+async def test_the_size_of_a_cached_blob_is_known_without_asking(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
+        await layer.fills.settled()
+        registry.clear()
+        assert await layer.blobs.stat(PAUSE, DIGEST, layer.deadline()) == (len(DATA), "hit")
+        assert registry.requests == []
+
+
+@pytest.mark.rule("C-16")
+@pytest.mark.parametrize("forgotten", [False, True], ids=["in memory", "in the catalog"])
+async def test_a_manifest_is_no_blob(tmp_path: Path, *, forgotten: bool) -> None:
+    picture = image("c16")
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", picture)
+        registry.put_blob("pause", picture.manifest)
+        await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
+        if forgotten:
+            layer.manifests.memory.drop(picture.digest)
+        with pytest.raises(BlobUnknown, match="is a manifest"):
+            await layer.blobs.stat(PAUSE, picture.digest, layer.deadline())
+        with pytest.raises(BlobUnknown, match="is a manifest"):
+            await layer.blobs.open(PAUSE, picture.digest, layer.deadline())
+
+
+@pytest.mark.rule("T-1", "P1")
+async def test_a_blob_nobody_begins_to_send_is_given_up_in_time_but_not_the_fill(
+    tmp_path: Path,
+) -> None:
+    async with (
+        FakeRegistry() as registry,
+        mirroring(tmp_path, registry.url, headers_s=5.0) as layer,
+    ):
+        registry.put_blob("pause", DATA)
+        registry.fault(Fault("slow_headers", path="/blobs/", delay=0.4))
+        with pytest.raises(AllFailed, match="still trying"):
+            await layer.blobs.open(PAUSE, DIGEST, layer.deadline(0.1))
+        assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
+        assert len(registry.requests) == 1

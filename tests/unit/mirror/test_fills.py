@@ -1,0 +1,38 @@
+"""At most one fill per digest, and none left when the server stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from entrepot.mirror.fill import Wanted
+from entrepot.oci.digest import Digest
+from fakes.images import blob
+from fakes.registry import FakeRegistry, Fault
+from mirroring import PAUSE, mirroring
+
+DATA = blob(100_000, "fills")
+
+
+async def test_joining_twice_is_one_fill_and_closing_stops_it(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        registry.fault(Fault("silent", path="/blobs/"))
+        wanted = Wanted(Digest.of(DATA), layer.registry, PAUSE.repository)
+        fill, started = layer.fills.join(wanted)
+        again, started_again = layer.fills.join(wanted)
+        assert (fill is again, started, started_again) == (True, True, False)
+        assert layer.fills.get(wanted.digest) is fill
+        await registry.until_asked("/blobs/")
+        await layer.fills.aclose()
+        assert len(layer.fills) == 0
+
+
+async def test_a_fill_of_what_is_there_already_asks_nobody(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        await layer.store.put(Digest.of(DATA), DATA)
+        fill, _ = layer.fills.join(Wanted(Digest.of(DATA), layer.registry, PAUSE.repository))
+        await fill.wait_opened()
+        assert fill.size == len(DATA)
+        file = await fill.open_file()
+        file.close()
+        assert registry.requests == []

@@ -1,0 +1,28 @@
+"""What manifests tell about blobs before anybody fetched them."""
+
+from __future__ import annotations
+
+from entrepot.mirror.hints import Hint, Hints
+from entrepot.oci.digest import Digest
+from entrepot.oci.manifest import Manifest
+from fakes.images import image, index
+
+
+def test_sizes_kinds_and_who_said_so() -> None:
+    picture = image("h", layers=[10, 20])
+    both = index([picture])
+    hints = Hints()
+    hints.learn(Manifest(both.digest, both.media_type, both.manifest), "one")
+    hints.learn(Manifest(picture.digest, picture.media_type, picture.manifest), "two")
+    assert hints.get(picture.digest) == Hint(len(picture.manifest), "one", is_manifest=True)
+    assert hints.get(Digest.of(picture.layers[1])) == Hint(20, "two", is_manifest=False)
+    assert hints.get(Digest.of(b"else")) is None
+
+
+def test_only_so_many_are_kept() -> None:
+    hints = Hints(capacity=2)
+    pictures = [image(number, layers=[]) for number in range(3)]
+    for picture in pictures:
+        hints.learn(Manifest(picture.digest, picture.media_type, picture.manifest), "m")
+    known = [hints.get(Digest.of(picture.config)) is not None for picture in pictures]
+    assert known == [False, True, True]

@@ -1,0 +1,177 @@
+"""Order, overtaking, deadline and memory of failures, against mirrors that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from entrepot.errors import (
+    AllFailed,
+    AllThrottled,
+    Attempt,
+    ManifestUnknown,
+    MirrorNotFound,
+    MirrorThrottled,
+)
+from entrepot.metrics import Metrics
+from entrepot.mirror.race import Race, Won, exhausted
+from entrepot.mirror.registry import asking_order
+from entrepot.oci.manifest import Manifest
+from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.upstream.mirror import MirrorClient
+from fakes.images import image
+from fakes.registry import FakeRegistry, Fault
+from mirroring import Mirroring, mirroring
+
+PAUSE = RepositoryName("pause")
+TAG = Tag("3.1")
+PICTURE = image("race")
+
+
+async def run(
+    layer: Mirroring, *, overtake_s: float = 0.1, within_s: float = 5.0
+) -> tuple[Won[Manifest] | None, list[Attempt]]:
+    now = asyncio.get_running_loop().time()
+
+    async def ask(mirror: MirrorClient) -> Manifest:
+        return await mirror.get_manifest(PAUSE, TAG)
+
+    race: Race[Manifest] = Race(
+        order=asking_order(layer.registry.mirrors, PAUSE, now),
+        repository=PAUSE,
+        ask=ask,
+        overtake_s=overtake_s,
+        deadline=now + within_s,
+        metrics=Metrics(),
+    )
+    return await race.run(), race.attempts
+
+
+async def test_the_first_mirror_in_order_is_asked_alone_while_it_answers(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry() as one,
+        FakeRegistry() as two,
+        mirroring(tmp_path, one.url, two.url) as layer,
+    ):
+        for registry in (one, two):
+            registry.put_image("pause", "3.1", PICTURE)
+        won, attempts = await run(layer, overtake_s=5.0)
+        assert won is not None
+        assert (won.mirror.name, attempts, two.requests) == ("mirror0", [], [])
+
+
+async def test_a_failure_makes_room_for_the_next_at_once(tmp_path: Path) -> None:
+    async with FakeRegistry() as two, mirroring(tmp_path, "http://127.0.0.1:1", two.url) as layer:
+        two.put_image("pause", "3.1", PICTURE)
+        won, attempts = await run(layer, overtake_s=60.0)
+        assert won is not None
+        assert won.mirror.name == "mirror1"
+        assert [attempt.outcome for attempt in attempts] == ["unreachable"]
+
+
+async def test_silence_is_overtaken_and_held_against_the_silent(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry(accept_silently=True) as silent,
+        FakeRegistry() as two,
+        mirroring(tmp_path, silent.url, two.url) as layer,
+    ):
+        two.put_image("pause", "3.1", PICTURE)
+        won, attempts = await run(layer)
+        assert won is not None
+        assert won.mirror.name == "mirror1"
+        assert [attempt.outcome for attempt in attempts] == ["silent"]
+        silent.clear()
+        won, attempts = await run(layer, overtake_s=60.0)
+        assert won is not None
+        assert (attempts, silent.requests) == ([], [])  # its breaker keeps it out of the way
+
+
+async def test_a_slow_first_mirror_may_still_win_after_being_overtaken(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry() as slow,
+        FakeRegistry() as without,
+        mirroring(tmp_path, slow.url, without.url) as layer,
+    ):
+        slow.put_image("pause", "3.1", PICTURE)
+        slow.fault(Fault("slow_headers", delay=0.2))
+        won, attempts = await run(layer, overtake_s=0.05)
+        assert won is not None
+        assert won.mirror.name == "mirror0"
+        assert [attempt.outcome for attempt in attempts] == ["not found"]
+
+
+@pytest.mark.rule("T-1", "P1")
+async def test_the_deadline_ends_it_whatever_the_mirrors_do(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry(accept_silently=True) as one,
+        FakeRegistry(accept_silently=True) as two,
+        mirroring(tmp_path, one.url, two.url) as layer,
+    ):
+        won, attempts = await run(layer, overtake_s=0.05, within_s=0.2)
+        assert won is None
+        assert [attempt.outcome for attempt in attempts] == ["silent", "silent"]
+
+
+async def test_a_mirror_set_aside_is_asked_when_nobody_else_can_answer(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry() as one,
+        FakeRegistry() as two,
+        mirroring(tmp_path, one.url, two.url) as layer,
+    ):
+        one.put_image("pause", "3.1", PICTURE)
+        one.fault(Fault("refuse", times=None))
+        won, _ = await run(layer)
+        assert won is None  # refused, and the other does not have it
+        one.clear_faults()
+        won, attempts = await run(layer)
+        assert won is not None
+        assert won.mirror.name == "mirror0"
+        assert [attempt.outcome for attempt in attempts] == ["not found"]
+
+
+async def test_a_cancelled_race_leaves_nobody_asking(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry(accept_silently=True) as silent,
+        mirroring(tmp_path, silent.url) as layer,
+    ):
+        racing = asyncio.ensure_future(run(layer))  # noqa: TID251 - awaited below
+        await silent.until_asked("/manifests/")
+        racing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await racing
+        await silent.until_idle()
+
+
+def an_attempt(outcome: str, retry_after_s: float | None = None) -> Attempt:
+    return Attempt("m", "pause", outcome, "told so", retry_after_s=retry_after_s)
+
+
+@pytest.mark.rule("E-2", "E-3")
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (("not found", "not found"), ManifestUnknown),
+        (("not found", "unreachable"), AllFailed),
+        (("denied", "not found"), AllFailed),
+        (("throttled", "not found"), AllThrottled),
+        ((), AllFailed),
+    ],
+)
+def test_what_attempts_add_up_to(outcomes: tuple[str, ...], expected: type[Exception]) -> None:
+    attempts = tuple(an_attempt(outcome) for outcome in outcomes)
+    error = exhausted("pause:3.1", attempts, ManifestUnknown)
+    assert type(error) is expected
+    assert error.attempts == attempts
+
+
+def test_the_earliest_return_is_told() -> None:
+    attempts = (
+        an_attempt(MirrorThrottled.outcome, 40.0),
+        an_attempt(MirrorThrottled.outcome, 7.0),
+        an_attempt(MirrorNotFound.outcome),
+    )
+    error = exhausted("pause:3.1", attempts, ManifestUnknown)
+    assert isinstance(error, AllThrottled)
+    assert error.retry_after_s == 7.0
