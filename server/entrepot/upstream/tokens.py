@@ -7,6 +7,7 @@ import copy
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from entrepot.errors import AttemptError, MirrorUnreachable
@@ -93,10 +94,11 @@ class TokenCache:
         if flight is None:
             flight = asyncio.get_running_loop().create_future()
             try:
-                _ = self._owner.start(self._fly(key, flight, ask), name=f"token {key.scope}")
+                task = self._owner.start(self._fly(key, flight, ask), name=f"token {key.scope}")
             except RuntimeError as error:
                 raise MirrorUnreachable("this mirror's client is closing") from error
             self._flights[key] = flight
+            task.add_done_callback(partial(self._landed, key, flight))
         outcome = await asyncio.shield(flight)
         if isinstance(outcome, AttemptError):
             raise copy.copy(outcome) from outcome
@@ -108,16 +110,24 @@ class TokenCache:
         flight: asyncio.Future[Token | AttemptError],
         ask: Callable[[], Coroutine[Any, Any, Token]],
     ) -> None:
-        outcome: Token | AttemptError = MirrorUnreachable("the token request was given up")
         try:
-            outcome = await ask()
-            self._keep(key, outcome)
+            token = await ask()
         except AttemptError as error:
-            outcome = error
-        finally:
-            del self._flights[key]
-            if not flight.done():
-                flight.set_result(outcome)
+            flight.set_result(error)
+        else:
+            self._keep(key, token)
+            flight.set_result(token)
+
+    def _landed(
+        self,
+        key: TokenKey,
+        flight: asyncio.Future[Token | AttemptError],
+        task: asyncio.Task[None],  # noqa: ARG002 - how asyncio calls it
+    ) -> None:
+        """Free the waiters however the task ended; cancelled early, it never ran a line."""
+        del self._flights[key]
+        if not flight.done():
+            flight.set_result(MirrorUnreachable("the token request was given up"))
 
     def _keep(self, key: TokenKey, token: Token) -> None:
         self._tokens.pop(key, None)

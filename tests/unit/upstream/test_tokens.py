@@ -191,6 +191,19 @@ async def test_closing_the_owner_frees_the_waiters() -> None:
     assert await expect_unreachable(cache, source)
 
 
+async def test_closing_the_owner_before_the_request_began_frees_the_waiters() -> None:
+    owner = TaskOwner("tokens")
+    cache, source = TokenCache(owner), Counted()
+    async with asyncio.TaskGroup() as group:
+        waiter = group.create_task(expect_unreachable(cache, source))
+        while len(owner) == 0:
+            await asyncio.sleep(0)
+        await owner.aclose()
+    assert waiter.result()
+    assert source.calls == 0
+    assert repr(cache) == "<TokenCache 0 tokens, 0 being fetched>"
+
+
 async def expect_unreachable(cache: TokenCache, source: Counted) -> bool:
     try:
         await cache.fetch(KEY, source.ask)
