@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from programs import require_program
-
-_START_S = 10.0
-_STOP_S = 10.0
-_POLL_S = 0.02
+from programs.daemon import Daemon, plain_environment
+from programs.ports import Port
 
 # One worker; everything it writes lies under its own directory. The log's last field is what the
 # body took on the wire, which `Nginx.bytes_sent` adds up.
@@ -54,14 +48,14 @@ class CachingProxy:
 
     origin: str
 
-    def http(self, port: int, directory: Path) -> str:
+    def http(self, address: str, directory: Path) -> str:
         """The `http` part of the configuration."""
         return f"""
     proxy_cache_path {directory}/cache levels=1:2 keys_zone=blobs:10m max_size=100g
                      inactive=1h use_temp_path=off;
     upstream origin {{ server {self.origin.removeprefix("http://")}; keepalive 16; }}
     server {{
-        listen 127.0.0.1:{port};
+        listen {address};
         location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;
@@ -87,7 +81,7 @@ class StaticRegistry:
     tags: Mapping[str, str]
     manifest_type: str
 
-    def http(self, port: int, directory: Path) -> str:
+    def http(self, address: str, directory: Path) -> str:
         """The `http` part of the configuration."""
         tags = "\n        ".join(f'"{path}" "{digest}";' for path, digest in self.tags.items())
         headers = (
@@ -101,7 +95,7 @@ class StaticRegistry:
         "~/(?<hash>sha256:[0-9a-f]+)$" $hash;
     }}
     server {{
-        listen 127.0.0.1:{port};
+        listen {address};
         root {self.root};
         location = /v2/ {{ default_type application/json; return 200 "{{}}"; }}
         location ~ /manifests/ {{ default_type {self.manifest_type}; {headers} }}
@@ -114,68 +108,37 @@ class Nginx:
 
     def __init__(self, directory: Path, role: CachingProxy | StaticRegistry) -> None:
         self._program = require_program("nginx")
+        directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._role = role
-        self._port = 0
-        self._process: Process | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it answers, without a trailing slash."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def pid(self) -> int:
-        """The master's; the worker is its child."""
-        assert self._process is not None
-        return self._process.pid
-
-    def bytes_sent(self, *, contains: str = "") -> int:
-        """Body bytes sent in finished requests whose log line contains that text."""
-        log = (self._directory / "access.log").read_text()
-        return sum(int(line.rpartition(" ")[2]) for line in log.splitlines() if contains in line)
 
     async def __aenter__(self) -> Self:
-        self._directory.mkdir(parents=True)
-        # nginx cannot tell which port it was given, so one is found for it.
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = Port()
         config = self._directory / "nginx.conf"
         config.write_text(
             _MAIN.format(
                 directory=self._directory,
                 # As root the workers would become nobody and not reach the directory.
                 user="user root;" if os.geteuid() == 0 else "",
-                http=self._role.http(self._port, self._directory),
+                http=self._role.http(str(self._port), self._directory),
             )
         )
         log = self._directory / "error.log"
-        self._process = await asyncio.create_subprocess_exec(
-            *(self._program, "-p", self._directory, "-c", config, "-e", log),
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            stderr=DEVNULL,
+        self._daemon = Daemon(
+            (self._program, "-p", self._directory, "-c", config, "-e", log),
+            log,
+            plain_environment(self._directory),
         )
+
+        async def ready() -> bool:
+            return await self._port.status_of("/") is not None
+
         try:
-            async with asyncio.timeout(_START_S):
-                await self._listening()
+            await self._daemon.start(ready)
         except BaseException:
-            await self._stop()
+            self._port.close()
             raise
         return self
-
-    async def _listening(self) -> None:
-        assert self._process is not None
-        while True:
-            if self._process.returncode is not None:
-                raise RuntimeError((self._directory / "error.log").read_text())
-            with suppress(ConnectionRefusedError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-                writer.close()
-                await writer.wait_closed()
-                return
-            await asyncio.sleep(_POLL_S)
 
     async def __aexit__(
         self,
@@ -183,17 +146,23 @@ class Nginx:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop()
+        try:
+            # SIGTERM makes nginx drop its connections at once.
+            await self._daemon.stop()
+        finally:
+            self._port.close()
 
-    async def _stop(self) -> None:
-        """SIGTERM, which makes nginx drop its connections; SIGKILL to one that does not go."""
-        process = self._process
-        assert process is not None
-        if process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(_STOP_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+    @property
+    def url(self) -> str:
+        """Where it answers, without a trailing slash."""
+        return f"http://{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The master's; the worker is its child."""
+        return self._daemon.pid
+
+    def bytes_sent(self, *, contains: str = "") -> int:
+        """Body bytes sent in finished requests whose log line contains that text."""
+        log = (self._directory / "access.log").read_text()
+        return sum(int(line.rpartition(" ")[2]) for line in log.splitlines() if contains in line)
