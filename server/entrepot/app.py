@@ -99,7 +99,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     registries = await _registries(settings, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
-    rules = FillRules(settings.timeouts.headers, settings.timeouts.overtake)
+    timeouts = settings.timeouts
+    # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
+    rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
     fills = Fills(store, metrics, rules)
     stack.push_async_callback(fills.aclose)
     overtake_s = settings.timeouts.overtake
