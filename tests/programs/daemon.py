@@ -55,18 +55,35 @@ class Daemon:
                 raise RuntimeError(f"{self._name} ended at once:\n{self.tail()}")
             await asyncio.sleep(_POLL_S)
 
-    async def stop(self) -> None:
-        """SIGTERM, and SIGKILL to one that does not go; nothing if it is not running."""
+    async def stop(self, within_s: float = STOP_S) -> int | None:
+        """SIGTERM, and SIGKILL to one that has not gone `within_s`; its exit status.
+
+        None, and nothing done, if it is not running any more.
+        """
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
-            return
+            return None
         process.terminate()
         try:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
+            async with asyncio.timeout(within_s):
+                return await process.wait()
         except TimeoutError:
             process.kill()
+            return await process.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL, as a power cut would; nothing if it is not running."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.kill()
             await process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; RuntimeError unless it is running."""
+        if self._process is None:
+            raise RuntimeError(f"{self._name} is not running")
+        return self._process.pid
 
     def tail(self) -> str:
         """The end of what it has said."""

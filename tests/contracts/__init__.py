@@ -1,0 +1,1 @@
+"""Promises written once, and held against every implementation: fake, real and ours."""
