@@ -11,6 +11,7 @@ from entrepot import __version__
 # Name of the command -> its module; the command in it has the module's own name.
 _COMMANDS = {
     "check-config": "entrepot.cli.check_config",
+    "health": "entrepot.cli.health",
     "serve": "entrepot.cli.serve",
 }
 

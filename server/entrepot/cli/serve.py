@@ -11,7 +11,7 @@ import click
 import structlog
 
 from entrepot.app import running
-from entrepot.config import ConfigError, Settings, load_settings, preset_path
+from entrepot.config import ConfigError, Settings, load_settings
 from entrepot.errors import StoreError
 from entrepot.log import configure_log
 
@@ -37,17 +37,12 @@ def serve(config: Path | None, preset: str | None, cache: Path | None) -> None:
     Exit status 2 for a configuration with mistakes, 1 when the cache directory or an address
     cannot be used.
     """
-    if config is not None and preset is not None:
-        raise click.UsageError("--config and --preset exclude each other")
+    overrides = {"cache": {"path": cache.absolute()}} if cache is not None else None
     try:
-        settings = load_settings(preset_path(preset) if preset is not None else config)
+        settings = load_settings(config, preset=preset, overrides=overrides)
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    if cache is not None:
-        settings = settings.model_copy(
-            update={"cache": settings.cache.model_copy(update={"path": cache})}
-        )
     configure_log(settings.log.format, settings.log.level)
     try:
         asyncio.run(_serve(settings))

@@ -1,0 +1,49 @@
+"""`entrepot health`: for a container's health check."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+from pathlib import Path
+
+import click
+
+from entrepot.config import ConfigError, load_settings
+
+_PATIENCE_S = 4.0
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The configuration file of the server to ask; the same default as `entrepot serve`.",
+)
+@click.option("--preset", help="The preset it was started with.")
+def health(config: Path | None, preset: str | None) -> None:
+    """Ask the server on this host whether it is ready.
+
+    Exit status 0 when it is, 1 when it is not, 2 when the configuration has mistakes or switches
+    the admin listener off.
+    """
+    try:
+        settings = load_settings(config, preset=preset)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    if settings.admin is None:
+        click.echo("the admin listener is switched off: there is nobody to ask", err=True)
+        sys.exit(2)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.admin.host, settings.admin.host)  # noqa: S104 - where to ask a server that listens everywhere
+    connection = http.client.HTTPConnection(host, settings.admin.port, timeout=_PATIENCE_S)
+    try:
+        connection.request("GET", "/readyz")
+        ready = connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException) as error:
+        click.echo(f"no answer from {host}:{settings.admin.port}: {error}", err=True)
+        sys.exit(1)
+    finally:
+        connection.close()
+    click.echo("ready" if ready else "not ready")
+    sys.exit(0 if ready else 1)
