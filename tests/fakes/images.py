@@ -133,9 +133,8 @@ def layer_tar(rootfs: Mapping[str, tuple[int, bytes]]) -> bytes:
             entry = tarfile.TarInfo(parent)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
-        for path in sorted(rootfs):
-            mode, content = rootfs[path]
-            entry = tarfile.TarInfo(path.strip("/"))
+        for path, (mode, content) in sorted((p.strip("/"), rootfs[p]) for p in rootfs):
+            entry = tarfile.TarInfo(path)
             entry.mode, entry.size = mode, len(content)
             tar.addfile(entry, io.BytesIO(content))
     return stream.getvalue()

@@ -22,7 +22,7 @@ _ROUTE = re.compile(
 )
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_OCI_WORDS = {OCI_MANIFEST: "manifest", OCI_INDEX: "index"}
+_OCI_WORDS = {OCI_MANIFEST: ("manifest", "manifests"), OCI_INDEX: ("index", "indexes")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ def _manifest(held: Repository, reference: str, accept: Sequence[str], manners: 
         first = accept[0] if accept else ""
         accepted = {part.split(";")[0].strip() for part in first.split(",")}
         if stored.media_type in _OCI_WORDS and stored.media_type not in accepted:
-            word = _OCI_WORDS[stored.media_type]
+            one, many = _OCI_WORDS[stored.media_type]
             return oci_error(
                 404,
                 "MANIFEST_UNKNOWN",
-                f"OCI {word} found, but accept header does not support OCI {word}s",
+                f"OCI {one} found, but accept header does not support OCI {many}",
             )
         by_tag = reference in held.tags
         if by_tag and stored.media_type == DOCKER_LIST and DOCKER_LIST not in accepted:
