@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from entrepot.errors import AllFailed, BlobUnknown, TransferBroken
+from entrepot.errors import AllFailed, Attempt, BlobUnknown, MirrorSilent, TransferBroken
 from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill, Wanted
 from entrepot.mirror.fills import Fills
@@ -231,7 +232,16 @@ async def _opened(fill: Fill, deadline: float) -> None:
         async with asyncio.timeout_at(deadline):
             await fill.wait_opened()
     except TimeoutError as error:
-        told = tuple(fill.attempts)
+        told = (*fill.attempts, *_still_asked(fill))
         raise AllFailed(
             f"{fill.wanted.title}: no mirror answered in time; still trying", told
         ) from error
+
+
+def _still_asked(fill: Fill) -> Iterator[Attempt]:
+    """Name the mirrors that nothing was heard of so far: the fill itself waits a little longer."""
+    heard = {attempt.mirror for attempt in fill.attempts}
+    for mirror in fill.wanted.registry.mirrors:
+        if mirror.name not in heard and mirror.carries(fill.wanted.repository):
+            name = mirror.upstream_name(fill.wanted.repository)
+            yield Attempt(mirror.name, name, MirrorSilent.outcome, "no answer in time")
