@@ -179,7 +179,9 @@ class Frontend:
         try:
             part = None
             if reader.size is not None:
-                part = parse_range(request.headers.get("Range"), reader.size)
+                # A second line must not go unseen: the first part alone is no answer to both.
+                asked = ",".join(request.headers.getall("Range", ()))
+                part = parse_range(asked, reader.size)
             exchange.source, exchange.status = reader.source, 200 if part is None else 206
             response = web.StreamResponse(
                 status=exchange.status,

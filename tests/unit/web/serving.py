@@ -79,7 +79,7 @@ class Serving:
 
     async def until_filled(self) -> None:
         """Wait until no download is in progress: all of them durable, or given up."""
-        await until(lambda: len(self.server.services.blobs.fills) == 0)
+        await self.server.services.blobs.fills.settled()
 
     async def metrics(self) -> dict[str, float]:
         """Every sample the admin listener tells, by its full name."""
