@@ -151,6 +151,14 @@ class Containerd:
         """The digests of every manifest, config and layer this namespace has."""
         return set((await self.ctr("--namespace", namespace, "content", "list", "-q")).split())
 
+    async def collect_garbage(self, namespace: str = "k8s.io") -> None:
+        """Drop what nothing refers to, half-fetched layers too; returns when that is done.
+
+        containerd does it by itself sooner or later, and at once for whoever deletes a lease.
+        """
+        await self.ctr("--namespace", namespace, "leases", "create", "--id", "garbage")
+        await self.ctr("--namespace", namespace, "leases", "delete", "--sync", "garbage")
+
     async def _answers(self) -> bool:
         if not self.address.exists():
             return False
