@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from entrepot.errors import (
-    AllFailed,
     Exhausted,
     ManifestUnknown,
     MirrorDenied,
@@ -99,7 +98,9 @@ class Listings:
         except Exhausted as error:
             if held:
                 return held, f"{image.namespace}/{image.repository}: only the tags held here"
-            if isinstance(error, ManifestUnknown):
+            # Mirrors that forbid listing say 403 or 404 at will: that is no fault of the network.
+            absent = {MirrorNotFound.outcome, MirrorDenied.outcome}
+            if error.attempts and {a.outcome for a in error.attempts} <= absent:
                 raise NameUnknown(str(error)) from error
             raise
 
@@ -152,9 +153,4 @@ class Listings:
         if won is not None:
             return won.answer
         title = f"{image.namespace}/{image.repository} {subject}"
-        error = exhausted(title, tuple(race.attempts), ManifestUnknown)
-        # Mirrors that forbid listing say 403 or 404 at will: that is no fault of the network.
-        absent = {MirrorNotFound.outcome, MirrorDenied.outcome}
-        if isinstance(error, AllFailed) and {a.outcome for a in race.attempts} <= absent:
-            raise ManifestUnknown(str(error), race.attempts)
-        raise error
+        raise exhausted(title, tuple(race.attempts), ManifestUnknown)
