@@ -15,10 +15,14 @@ MOST_DISCARDED_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class BlobAnswer:
-    """`size` of the whole blob when it is known; `skip` bytes come before the ones wanted."""
+    """`size` of the whole blob when it is known; `skip` bytes come before the ones wanted.
+
+    `stop` is where the body ends, an offset in the blob: `size` unless a part was sent.
+    """
 
     size: int | None
     skip: int = 0
+    stop: int | None = None
 
 
 def judge_blob(
@@ -47,7 +51,8 @@ def judge_blob(
         raise MirrorFailed(f"ignores ranges, and {start} bytes are here already", status=status)
     if length is not None and length < start:
         raise MirrorLied(f"the blob has {length} bytes there, but more than that are here already")
-    return BlobAnswer(length if length is not None else expected_size, skip=start)
+    size = length if length is not None else expected_size
+    return BlobAnswer(size, skip=start, stop=size)
 
 
 def parse_length(header: str | None) -> int | None:
@@ -67,7 +72,8 @@ def _judge_part(
     _compare(told.size, expected_size)
     if length is not None and length != told.stop - told.start:
         raise MirrorLied("answered 206 with a length that is not that of its range", status=206)
-    return BlobAnswer(told.size if told.size is not None else expected_size)
+    size = told.size if told.size is not None else expected_size
+    return BlobAnswer(size, stop=told.stop)
 
 
 def _compare(size: int | None, expected_size: int | None) -> None:

@@ -13,7 +13,7 @@ PIECE_BYTES = 1 << 20
 
 
 class BlobStream:
-    """Reads a blob from `start` on; `size` is the whole blob's, None when the mirror did not say.
+    """Reads a blob from `start` to `stop`; `size` is the whole blob's. None: nobody said.
 
     The bytes are not verified here. One reader at a time; whoever opened it closes it.
     """
@@ -23,12 +23,14 @@ class BlobStream:
         response: aiohttp.ClientResponse,
         *,
         start: int,
+        stop: int | None,
         size: int | None,
         skip: int,
         stall_s: float,
     ) -> None:
         """`skip` bytes at the beginning of the body are thrown away."""
         self.start = start
+        self.stop = stop
         self.size = size
         self._response = response
         self._skip = skip
@@ -58,8 +60,8 @@ class BlobStream:
                 if not piece:
                     continue
             self._position += len(piece)
-            if self.size is not None and self._position > self.size:
-                raise self._failed(MirrorLied(f"sends more than the {self.size} bytes it promised"))
+            if self.stop is not None and self._position > self.stop:
+                raise self._failed(MirrorLied(f"sends more than up to byte {self.stop}"))
             return piece
         return b""
 
@@ -94,7 +96,7 @@ class BlobStream:
         self._ended = True
 
     def _missing(self) -> int:
-        return 0 if self.size is None else self.size - self._position
+        return 0 if self.stop is None else self.stop - self._position
 
     def _early(self) -> MirrorUnreachable:
         missing = self._missing() + self._skip

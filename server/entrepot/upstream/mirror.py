@@ -168,14 +168,17 @@ class MirrorClient:
         digest: Digest,
         *,
         start: int = 0,
+        stop: int | None = None,
         expected_size: int | None = None,
     ) -> BlobStream:
-        """Begin to fetch a blob from byte `start` on; the caller closes the stream.
+        """Begin to fetch a blob from byte `start` up to `stop` or its end; the caller closes it.
 
+        A mirror that ignores ranges may send more than was asked for: see the stream's `stop`.
         MirrorLied when the answer contradicts `expected_size` or is not the range asked for (P12),
         MirrorFailed when the mirror ignores ranges and too much would be thrown away.
         """
-        headers = {"Range": f"bytes={start}-"} if start else {}
+        last = "" if stop is None else stop - 1
+        headers = {"Range": f"bytes={start}-{last}"} if start or stop is not None else {}
         question = self._blob_question("GET", repository, digest, headers)
         answer = await self._ask(question)
         if answer.redirected and answer.status in {400, 403}:
@@ -193,7 +196,12 @@ class MirrorClient:
             response.close()
             raise
         return BlobStream(
-            response, start=start, size=judged.size, skip=judged.skip, stall_s=self._stall_s
+            response,
+            start=start,
+            stop=judged.stop,
+            size=judged.size,
+            skip=judged.skip,
+            stall_s=self._stall_s,
         )
 
     async def list_tags(self, repository: RepositoryName) -> tuple[Tag, ...]:

@@ -24,19 +24,19 @@ def part(first: int, last: int, size: object) -> dict[str, str]:
 
 def test_a_whole_blob_has_the_size_of_its_length() -> None:
     judged = judge_blob(200, {"Content-Length": "10"}, start=0, expected_size=10)
-    assert judged == BlobAnswer(10, skip=0)
+    assert judged == BlobAnswer(10, stop=10)
 
 
 @pytest.mark.rule("Q-1")
 def test_without_a_length_the_size_is_what_is_expected() -> None:
     assert judge_blob(200, {}, start=0, expected_size=None) == BlobAnswer(None)
-    assert judge_blob(200, {}, start=0, expected_size=7) == BlobAnswer(7)
-    assert judge_blob(206, part(3, 6, "*"), start=3, expected_size=7) == BlobAnswer(7)
+    assert judge_blob(200, {}, start=0, expected_size=7) == BlobAnswer(7, stop=7)
+    assert judge_blob(206, part(3, 6, "*"), start=3, expected_size=7) == BlobAnswer(7, stop=7)
 
 
 def test_the_rest_is_taken_from_where_it_was_asked() -> None:
-    assert judge_blob(206, part(3, 6, 7), start=3, expected_size=7) == BlobAnswer(7)
-    assert judge_blob(206, part(3, 4, 7), start=3, expected_size=None) == BlobAnswer(7)
+    assert judge_blob(206, part(3, 6, 7), start=3, expected_size=7) == BlobAnswer(7, stop=7)
+    assert judge_blob(206, part(3, 4, 7), start=3, expected_size=None) == BlobAnswer(7, stop=5)
 
 
 def test_an_ignored_range_is_skipped_up_to_a_limit() -> None:
