@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -133,12 +134,14 @@ def two_platforms(seed: str) -> Index:
     return index([image(seed, platform=one, rootfs=rootfs) for one in platforms])
 
 
-def hosts_toml(url: str, *more: str, only: bool = False) -> str:
+def hosts_toml(
+    url: str, *more: str, only: bool = False, capabilities: Sequence[str] = ("pull", "resolve")
+) -> str:
     """What people are told to write, with `more` lines in the host's table.
 
     With `only` there is no way round the mirror: `server`, the last resort, is it too. The table
     stays, for containerd 1.6 throws away a file without one ("invalid `host` tree").
     """
     server = [f'server = "{url}"'] if only else []
-    lines = ('capabilities = ["pull", "resolve"]', *more)
+    lines = (f"capabilities = {json.dumps(list(capabilities))}", *more)
     return "\n".join([*server, f'[host."{url}"]', *(f"  {line}" for line in lines), ""])

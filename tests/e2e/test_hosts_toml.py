@@ -44,3 +44,12 @@ async def test_pull_with_entrepot_as_the_default_for_every_registry(
     async with laboratory.node() as node:
         node.hosts_toml("_default", hosts_toml(laboratory.url))
         assert await node.pull(IMAGE) == laboratory.digest
+
+
+@pytest.mark.rule("C-5")
+async def test_pull_by_digest_where_entrepot_may_not_resolve_tags(laboratory: Laboratory) -> None:
+    """The opposite, ["resolve"] alone, makes containerd 1.6 ask a mirror for no tag at all."""
+    async with laboratory.node() as node:
+        node.hosts_toml("k8s.gcr.io", hosts_toml(laboratory.url, capabilities=["pull"]))
+        image = f"k8s.gcr.io/pause@{laboratory.digest}"
+        assert await node.pull(image) == laboratory.digest

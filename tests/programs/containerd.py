@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from programs import require_program
 from programs.cri import Cri
 from programs.daemon import Daemon, plain_environment, run
@@ -75,6 +77,7 @@ class Containerd:
         legacy_mirrors: Mapping[str, Sequence[str]] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        require_root()
         self._program = require_program("containerd")
         self._ctr = require_program("ctr")
         self._runc = require_program("runc")
@@ -220,6 +223,15 @@ class Containerd:
         shutil.rmtree(self._directory / "root", ignore_errors=True)
         shutil.rmtree(self._directory / "state", ignore_errors=True)
         shutil.rmtree(self._sockets)
+
+
+def require_root() -> None:
+    """Skip the test, or fail it under ENTREPOT_REQUIRE_TOOLS=1, where mounts are not allowed."""
+    if os.geteuid() == 0:
+        return
+    if os.environ.get("ENTREPOT_REQUIRE_TOOLS") == "1":
+        pytest.fail("containerd needs root, and ENTREPOT_REQUIRE_TOOLS=1")
+    pytest.skip("containerd needs root")
 
 
 def _quoted(value: str | Path) -> str:
