@@ -12,9 +12,12 @@ RUN /opt/entrepot/bin/pip install --quiet --no-cache-dir --disable-pip-version-c
 COPY pyproject.toml README.md LICENSE ./
 COPY server server
 COPY config config
+# Nothing can be compiled where the root is read-only, and the health check starts Python each time.
+# Without time stamps in it, the bytecode is the same at every build.
 RUN /opt/entrepot/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no-compile \
       --no-deps --no-build-isolation . \
- && /opt/entrepot/bin/pip uninstall --quiet --yes setuptools
+ && /opt/entrepot/bin/pip uninstall --quiet --yes setuptools pip \
+ && /opt/entrepot/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/entrepot/lib
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/entrepot --shell /usr/sbin/nologin entrepot \

@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+PIP     = $(BIN)/pip --quiet --disable-pip-version-check
 
 .PHONY: run test check format bench lock clean rules
 
 run: $(VENV)/.run
-	$(BIN)/entrepot serve --cache var/cache $(ARGS)
+	@$(BIN)/entrepot serve --cache var/cache $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check server tests
@@ -30,16 +31,18 @@ rules: $(VENV)/.dev
 	$(BIN)/python tests/rules.py > docs/contract-coverage.md
 
 $(VENV)/.run: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@echo "Installing requirements.lock into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@ $(VENV)/.run
+	@echo "Installing requirements-dev.lock into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
 
 # Needs uv; everybody else installs from the committed lock files.
 lock:

@@ -18,9 +18,9 @@ _PATIENCE_S = 4.0
     "--config",
     "config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The configuration file of the server to ask; the same default as `entrepot serve`.",
+    help="The configuration file the server was started with, if any.",
 )
-@click.option("--preset", help="The preset it was started with.")
+@click.option("--preset", metavar="NAME", help="The preset it was started with, if any.")
 def health(config: Path | None, preset: str | None) -> None:
     """Ask the server on this host whether it is ready.
 

@@ -25,7 +25,9 @@ log = structlog.get_logger("entrepot")
     type=click.Path(path_type=Path, dir_okay=False),
     help="The configuration file; /etc/entrepot/entrepot.yaml or the built-in defaults otherwise.",
 )
-@click.option("--preset", help="A configuration that comes with Entrepot, such as `china`.")
+@click.option(
+    "--preset", metavar="NAME", help="A configuration that comes with Entrepot, such as `china`."
+)
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
