@@ -37,7 +37,8 @@ def reply(
 
 def warning(text: str) -> str:
     """A Warning header that containerd and podman show their user (N-5)."""
-    plain = text.encode("ascii", "replace").decode().replace("\\", "/").replace('"', "'")
+    plain = "".join(one if one.isascii() and one.isprintable() else "?" for one in text)
+    plain = plain.replace("\\", "/").replace('"', "'")
     return f'299 {SERVER} "{plain[:1000]}"'
 
 
