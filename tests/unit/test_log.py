@@ -1,0 +1,86 @@
+"""One event, one line, in either form."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from entrepot.log import configure_log
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def written(form: str, level: str = "info", **fields: object) -> str:
+    stream = io.StringIO()
+    assert form in {"text", "json"}
+    configure_log("json" if form == "json" else "text", level, stream)
+    structlog.get_logger().info("blob.served", **fields)
+    return stream.getvalue()
+
+
+def test_text_is_time_level_event_and_pairs() -> None:
+    line = written("text", digest="sha256:ab", bytes=10)
+    when, level, event, *pairs = line.rstrip("\n").split(" ")
+    assert when.endswith("Z")
+    assert (level, event, pairs) == ("info", "blob.served", ["digest=sha256:ab", "bytes=10"])
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("two words", '"two words"'),
+        ("", '""'),
+        ('a"b', '"a\\"b"'),
+        ("a=b", '"a=b"'),
+        ("line\nbreak", '"line\\nbreak"'),
+        ("\x1b[31mred", '"\\u001b[31mred"'),
+        ("entrepôt", '"entrep\\u00f4t"'),
+        ("~/!#", "~/!#"),
+    ],
+)
+def test_text_quotes_what_would_run_together(value: str, expected: str) -> None:
+    assert written("text", value=value).rstrip("\n").endswith(f" value={expected}")
+
+
+def test_json_is_one_object_a_line() -> None:
+    line = written("json", digest="sha256:ab", bytes=10, note="two\nlines")
+    told = json.loads(line)
+    assert line.count("\n") == 1
+    assert (told["event"], told["level"], told["bytes"]) == ("blob.served", "info", 10)
+    assert told["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_exception_is_told_with_its_traceback(form: str) -> None:
+    stream = io.StringIO()
+    configure_log("json" if form == "json" else "text", "info", stream)
+    try:
+        int("a mistake")
+    except ValueError:
+        structlog.get_logger().exception("died")
+    text = stream.getvalue()
+    if form == "json":
+        assert "ValueError: invalid literal" in json.loads(text)["exception"]
+    else:
+        assert text.splitlines()[0].endswith(" error died")
+        assert text.splitlines()[-1].startswith("ValueError: invalid literal")
+
+
+@pytest.mark.parametrize(("level", "expected"), [("debug", 2), ("INFO", 1), ("warning", 0)])
+def test_the_level_is_kept_to(level: str, expected: int) -> None:
+    stream = io.StringIO()
+    configure_log("text", level, stream)
+    log = structlog.get_logger()
+    log.debug("one")
+    log.info("two")
+    assert len(stream.getvalue().splitlines()) == expected

@@ -1,0 +1,60 @@
+"""What is counted, and how it is told."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from entrepot.metrics import Metrics
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+def test_requests_by_registry_kind_result_and_status() -> None:
+    metrics = Metrics()
+    for _ in range(2):
+        metrics.request(("docker.io", "blob", "hit", "206"), 100, 0.003)
+    metrics.request(("docker.io", "blob", "gone", "206"), 0, 3.0)
+    found = samples(metrics)
+    labels = [("kind", "blob"), ("registry", "docker.io"), ("result", "hit"), ("status", "206")]
+    assert found["entrepot_requests_total", tuple(labels)] == 2
+    assert found["entrepot_sent_bytes_total", (("registry", "docker.io"),)] == 200
+    assert found["entrepot_request_seconds_count", (("kind", "blob"),)] == 3
+    assert found["entrepot_request_seconds_bucket", (("kind", "blob"), ("le", "0.005"))] == 2
+
+
+def test_mirrors() -> None:
+    metrics = Metrics()
+    metrics.attempt("docker.io", "a", "silent")
+    metrics.fetched("docker.io", "a", 10)
+    metrics.fetched("docker.io", "a", 5)
+    metrics.rejected("docker.io", "a")
+    found = samples(metrics)
+    mirror = (("mirror", "a"), ("registry", "docker.io"))
+    outcome = (("mirror", "a"), ("outcome", "silent"), ("registry", "docker.io"))
+    assert found["entrepot_mirror_attempts_total", outcome] == 1
+    assert found["entrepot_mirror_bytes_total", mirror] == 15
+    assert found["entrepot_rejected_blobs_total", mirror] == 1
+
+
+def test_two_servers_in_one_process_do_not_share_counters() -> None:
+    first, second = Metrics(), Metrics()
+    first.fills.inc()
+    assert samples(first)["entrepot_fills", ()] == 1
+    assert samples(second)["entrepot_fills", ()] == 0
+
+
+def test_everything_is_explained_and_in_base_units() -> None:
+    metrics = Metrics()
+    text = metrics.render().decode()
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    helped = {line.split(" ", 3)[2] for line in text.splitlines() if line.startswith("# HELP")}
+    assert names == helped
+    assert all(name.startswith("entrepot_") for name in names)
+    assert not any(name.endswith(("_ms", "_kb", "_minutes")) for name in names)
