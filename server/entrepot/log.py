@@ -34,6 +34,30 @@ def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | No
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=True,
     )
+    _hear_libraries()
+
+
+class _LibraryEvents(logging.Handler):
+    """What asyncio and aiohttp say through `logging`, as events like our own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record` with its traceback, if it has one."""
+        log = structlog.get_logger()
+        log.log(
+            record.levelno,
+            "library.said",
+            logger=record.name,
+            message=record.getMessage(),
+            exc_info=record.exc_info,
+        )
+
+
+def _hear_libraries() -> None:
+    """Without a handler `logging` writes bare lines to standard error, tracebacks and all."""
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, _LibraryEvents)]:
+        root.removeHandler(handler)
+    root.addHandler(_LibraryEvents(logging.WARNING))
 
 
 def _text_line(_: WrappedLogger, __: str, event: EventDict) -> str:

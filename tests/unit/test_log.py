@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +16,11 @@ from entrepot.log import configure_log
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     before = structlog.get_config()
+    handlers = list(logging.getLogger().handlers)
     yield
     structlog.configure(**before)
+    for added in set(logging.getLogger().handlers) - set(handlers):
+        logging.getLogger().removeHandler(added)
 
 
 def written(form: str, level: str = "info", **fields: object) -> str:
@@ -84,3 +88,32 @@ def test_the_level_is_kept_to(level: str, expected: int) -> None:
     log.debug("one")
     log.info("two")
     assert len(stream.getvalue().splitlines()) == expected
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_libraries_say_is_an_event_too(form: str) -> None:
+    """A line of another shape would break whoever reads the log by machine."""
+    stream = io.StringIO()
+    for _ in range(2):
+        configure_log("json" if form == "json" else "text", "info", stream)
+    try:
+        int("a mistake")
+    except ValueError:
+        logging.getLogger("asyncio").exception("Task %s was never retrieved", "fill")
+    logging.getLogger("asyncio").info("Using selector")
+    text = stream.getvalue()
+    assert text.count("library.said") == 1
+    if form == "json":
+        told = json.loads(text)
+        assert (told["logger"], told["level"]) == ("asyncio", "error")
+        assert told["message"] == "Task fill was never retrieved"
+        assert "ValueError: invalid literal" in told["exception"]
+    else:
+        assert 'logger=asyncio message="Task fill was never retrieved"' in text.splitlines()[0]
+
+
+def test_without_an_exception_there_is_no_traceback() -> None:
+    stream = io.StringIO()
+    configure_log("json", "info", stream)
+    logging.getLogger("aiohttp").warning("odd")
+    assert "exception" not in json.loads(stream.getvalue())
