@@ -1,4 +1,4 @@
-"""Malformed requests are answered, not logged; anything else is."""
+"""Malformed requests and cut connections leave no traceback; anything else does."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def failing(error: Exception) -> None:
 
 def test_a_malformed_request_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
     failing(BadHttpMessage("Invalid header token"))
+    assert caplog.records == []
+
+
+def test_a_cut_connection_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    failing(ConnectionResetError("the bytes will not come"))
     assert caplog.records == []
 
 
