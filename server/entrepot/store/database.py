@@ -120,6 +120,9 @@ class Database:
 
     async def _connect(self) -> aiosqlite.Connection:
         connection = aiosqlite.connect(self._path, isolation_level=None)
+        # a process that fails before it can close us must still be able to end
+        if (thread := _thread(connection)) is not None:
+            thread.daemon = True
         try:
             connection = await connection
             await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -136,11 +139,16 @@ def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
 
 
 async def _close(connection: aiosqlite.Connection) -> None:
-    # aiosqlite does not wait for its thread, and keeps it in a private place
-    thread: Thread | None = getattr(connection, "_thread", None)
     await connection.close()
-    if thread is not None:
+    # aiosqlite does not wait for its thread
+    if (thread := _thread(connection)) is not None:
         await asyncio.to_thread(thread.join)
+
+
+def _thread(connection: aiosqlite.Connection) -> Thread | None:
+    """Find the thread, which aiosqlite keeps in a private place; None if that has moved."""
+    thread = getattr(connection, "_thread", None)
+    return thread if isinstance(thread, Thread) else None
 
 
 def _move_aside(path: Path) -> Path:

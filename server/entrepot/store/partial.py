@@ -12,7 +12,7 @@ from entrepot.store.threads import DiskThreads
 
 Buffer = bytes | bytearray | memoryview
 
-_CATCH_UP_BYTES = 64 << 20
+_CATCH_UP_BYTES = 8 << 20
 
 
 class Partial:

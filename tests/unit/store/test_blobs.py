@@ -196,16 +196,34 @@ async def test_one_download_of_a_digest_at_a_time(store: BlobStore) -> None:
 
 
 async def test_a_cancelled_begin_can_be_repeated(store: BlobStore) -> None:
-    for rounds in range(6):
+    """Cancelled later and later, until it is too late: in every step of it."""
+    partial = await store.begin(DIGEST)
+    await partial.write(0, DATA[:5])
+    await partial.aclose()
+    rounds = 0
+    while True:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(store.begin(DIGEST))
             for _ in range(rounds):
                 await asyncio.sleep(0)
             task.cancel()
         if not task.cancelled():
-            await task.result().aclose()
-    partial = await store.begin(DIGEST)
-    await partial.discard()
+            break
+        rounds += 1 + rounds // 10
+    assert task.result().front == 5
+    await task.result().discard()
+
+
+async def test_a_store_closed_while_a_download_begins_leaves_no_file_open(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    await store.open()
+    beginning = asyncio.gather(store.begin(DIGEST), return_exceptions=True)
+    await asyncio.sleep(0)
+    await store.aclose()
+    [ended] = await beginning
+    assert isinstance(ended, RuntimeError)
+    names = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [name for name in names if name.startswith(str(tmp_path))]
 
 
 async def test_closing_the_store_keeps_a_running_download(tmp_path: Path) -> None:

@@ -101,6 +101,13 @@ async def test_a_deleted_tag_is_gone_here_and_on_the_disk(catalog: Catalog, path
     assert await reopened(path) == (tag("3.2"),)
 
 
+async def test_a_repository_without_tags_left_is_empty(catalog: Catalog) -> None:
+    await catalog.put_tag(tag())
+    await catalog.delete_tag(tag().key)
+    assert catalog.tags(K8S, PAUSE) == ()
+    assert catalog.tag(K8S, PAUSE, Tag.parse("3.1")) is None
+
+
 async def test_a_touch_is_seen_at_once_and_written_at_close(catalog: Catalog, path: Path) -> None:
     await catalog.put_tag(tag(at=100.0))
     catalog.touch_tag(tag().key, 150.0)

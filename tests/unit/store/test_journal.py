@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import resource
+import struct
+import zlib
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -129,6 +132,27 @@ def test_a_failed_start_leaves_no_descriptor(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         Journal.start(tmp_path / "map", Trusted(), BOOT)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_an_unknown_record_ends_the_reading() -> None:
+    body = struct.pack("<4sQQ", b"what", 0, 10)
+    unknown = body + struct.pack("<I", zlib.crc32(body))
+    assert list(decode(encoded() + unknown + bytes(boot_record()))) == [boot_record()]
+
+
+def test_a_record_that_fits_only_in_part_is_overwritten_by_the_next(tmp_path: Path) -> None:
+    journal = Journal.start(tmp_path / "map", Trusted(), BOOT)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * RECORD_BYTES + 10, hard))
+    try:
+        with pytest.raises(OSError, match="No space"):
+            journal.append(Record(Kind.DATA, 0, 10))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert replay((tmp_path / "map").read_bytes(), BOOT) == Trusted()
+    journal.append(Record(Kind.DATA, 20, 30))
+    journal.close()
+    assert replay((tmp_path / "map").read_bytes(), BOOT).written == RangeSet(((20, 30),))
 
 
 def test_the_boot_id_is_the_kernels_and_does_not_change() -> None:

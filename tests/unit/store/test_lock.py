@@ -60,3 +60,11 @@ def test_a_lock_that_cannot_be_made_leaves_no_descriptor(tmp_path: Path) -> None
     with pytest.raises(OSError):
         DirectoryLock(tmp_path / "missing" / "lock").acquire()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_lock_that_cannot_be_written_leaves_no_descriptor(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError):
+        DirectoryLock(tmp_path / "lock").acquire()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

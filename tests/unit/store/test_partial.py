@@ -115,7 +115,9 @@ async def test_wrong_bytes_are_never_committed(store: BlobStore) -> None:
     with pytest.raises(Corrupt):
         await partial.commit()
     assert await store.get(DIGEST) is None
-    await partial.reset()
+    with await partial.open_reader() as reader:
+        await partial.reset()
+        assert reader.read() == b""
     assert (partial.size, partial.front, partial.written) == (None, 0, RangeSet())
     partial.size = len(DATA)
     await partial.write(0, DATA)
@@ -243,3 +245,38 @@ async def test_a_partial_says_what_it_is(store: BlobStore) -> None:
     await partial.write(0, DATA[:10])
     assert repr(partial) == f"<Partial {DIGEST} 10 hashed, 10 of 300000 bytes>"
     await partial.discard()
+
+
+async def test_a_large_partial_is_hashed_again_in_pieces(store: BlobStore) -> None:
+    large = bytes(9 << 20)
+    first = await store.begin(Digest.of(large))
+    first.size = len(large)
+    await first.write(0, large)
+    await first.aclose()
+    again = await store.begin(Digest.of(large))
+    assert again.front == len(large)
+    await again.commit()
+
+
+async def test_a_data_file_cut_short_is_trusted_as_far_as_it_goes(store: BlobStore) -> None:
+    first = await begin(store)
+    await first.write(0, DATA)
+    await first.aclose()
+    os.truncate(store.layout.partial(DIGEST) / "data", 70_000)
+    again = await store.begin(DIGEST)
+    assert again.written == RangeSet(((0, 70_000),))
+    await again.write(70_000, DATA[70_000:])
+    await again.commit()
+    assert await store.read(DIGEST, len(DATA)) == DATA
+
+
+async def test_a_map_left_by_a_kill_in_the_middle_of_a_commit_claims_nothing(
+    store: BlobStore,
+) -> None:
+    first = await begin(store)
+    await first.write(0, DATA)
+    await first.aclose()
+    (store.layout.partial(DIGEST) / "data").unlink()
+    again = await store.begin(DIGEST)
+    assert (again.front, again.written) == (0, RangeSet())
+    await again.discard()
