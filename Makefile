@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-PIP     = $(BIN)/pip --quiet --disable-pip-version-check
+# Twice quiet: warnings of old build scripts are for others to read, errors are still told.
+PIP     = $(BIN)/pip -qq --disable-pip-version-check
 
 .PHONY: run test check format bench lock clean rules
 

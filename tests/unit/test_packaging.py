@@ -30,7 +30,7 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _ELSEWHERE = re.compile(
     r"""
     py~pi\. | python~hosted\. | /sim~ple/
-    | (?<!emit-)\bindex-~url | --find-~links | --trusted-~host | \bPIP_[A-Z]+_~URL
+    | (?:--|^)(?:extra-)?index-~url[\s=] | --find-~links | --trusted-~host | \bPIP_[A-Z]+_~URL
     | (?<![\w.*])/(?: wo~rk | ho~me | ro~ot | Us~ers | tm~p )/
     """.replace("~", ""),
     re.VERBOSE,
@@ -178,6 +178,7 @@ def test_nothing_committed_names_this_machine_or_an_index() -> None:
         "https://py~pi.example/x",
         "--index-~url https://mirror.example",
         "--extra-index-~url https://mirror.example",
+        "index-~url = https://mirror.example",
         "PIP_INDEX_~URL=x",
         "cd /wo~rk/main",
         "'/tm~p/x'",
@@ -188,7 +189,8 @@ def test_the_scan_finds_what_it_looks_for(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["cache: /var/lib/entrepot", "uv pip compile --no-emit-index-~url", "docs/wo~rk/main"]
+    "line",
+    ["cache: /var/lib/entrepot", "--no-emit-index-~url --universal", "docs/wo~rk", "a/tm~p/"],
 )
 def test_the_scan_finds_nothing_else(line: str) -> None:
     assert not _ELSEWHERE.search(line.replace("~", ""))
