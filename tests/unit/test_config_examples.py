@@ -9,7 +9,9 @@ from entrepot.config import MirrorSettings, Settings, default_path, load_setting
 from entrepot.config.credentials import Credentials
 from entrepot.config.frozen import Frozen
 from entrepot.config.keys import written_keys
+from entrepot.config.limits import Allowance, BandwidthRule, LimitSettings
 from entrepot.config.mirrors import TagRuleSettings
+from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
     CompatibilitySettings,
@@ -56,11 +58,18 @@ def test_one_registry_and_one_mirror_have_every_key_written() -> None:
     registry = DEFAULT["registries"]["registry.k8s.io"]
     assert set(registry) == set(written_keys(RegistrySettings))
     assert set(registry["mirrors"][0]) == set(written_keys(MirrorSettings))
+    assert set(registry["mirrors"][0]["limits"]) == set(written_keys(LimitSettings))
 
 
 @pytest.mark.parametrize(
     ("model", "but_for"),
-    [(Credentials, set()), (TagRuleSettings, set()), (ListenSettings, {"host", "port"})],
+    [
+        (Credentials, set()),
+        (TagRuleSettings, set()),
+        (ListenSettings, {"port"}),  # and `host`, which another model has too
+        (RedirectRule, set()),
+        (BandwidthRule, set()),
+    ],
 )
 def test_keys_without_a_default_value_are_shown_in_comments(
     model: type[Frozen], but_for: set[str]
@@ -117,6 +126,20 @@ def test_preset_loads_and_serves_what_the_default_serves(preset: str) -> None:
     settings = load_settings(preset_path(preset))
     assert settings == load_settings(preset=preset)
     assert set(settings.registries) >= set(load_settings(default_path()).registries)
+
+
+def test_china_keeps_to_what_daocloud_allows_for_all_registries_together() -> None:
+    found = [
+        mirror
+        for registry in load_settings(preset_path("china")).registries.values()
+        for mirror in registry.mirrors
+        if mirror.name == "m.daocloud.io"
+    ]
+    assert len(found) == 6
+    assert {mirror.patience for mirror in found} == {90.0}
+    (limits,) = {mirror.limits for mirror in found}
+    assert (limits.concurrency, limits.requests_per_minute) == (10, 20)
+    assert limits.bytes_per_window == Allowance(1 << 30, 7200.0)
 
 
 def test_china_is_among_the_presets() -> None:

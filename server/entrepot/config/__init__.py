@@ -2,9 +2,11 @@
 
 from entrepot.config.addresses import Address
 from entrepot.config.credentials import Credentials
+from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSettings
 from entrepot.config.loading import default_path, load_settings, preset_path
 from entrepot.config.mirrors import MirrorSettings, TagRuleSettings
 from entrepot.config.problems import ConfigError, Problem
+from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
     CompatibilitySettings,
@@ -18,14 +20,19 @@ from entrepot.config.settings import (
 
 __all__ = [
     "Address",
+    "Allowance",
+    "BandwidthRule",
     "CacheSettings",
     "CompatibilitySettings",
     "ConfigError",
     "Credentials",
+    "Hours",
+    "LimitSettings",
     "ListenSettings",
     "LogSettings",
     "MirrorSettings",
     "Problem",
+    "RedirectRule",
     "RegistrySettings",
     "Settings",
     "TagRuleSettings",

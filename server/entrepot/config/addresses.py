@@ -12,6 +12,10 @@ from pydantic import AfterValidator, model_validator
 from entrepot.config.frozen import Frozen
 
 _HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
+_HOST_PATTERN = re.compile(r"[a-z0-9*:](?:[a-z0-9._:*-]*[a-z0-9*])?", re.IGNORECASE)
+_PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
+DIRECT = "direct"
+"""Written instead of a proxy's url: none, whatever the environment says."""
 _REGISTRY = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?")
 
 
@@ -112,13 +116,42 @@ def check_mirror_url(text: str) -> str:
 
 
 def _check_proxy_url(text: str) -> str:
+    if text == DIRECT:
+        return text
+    if "://" not in text or text.partition("://")[0].lower() not in _PROXY_SCHEMES:
+        raise ValueError(
+            "a proxy's url begins with http://, https://, socks5:// or socks5h://;"
+            f" {DIRECT} means none"
+        )
     parts = _split_url(text)
-    if parts.scheme.startswith("socks"):
-        raise ValueError("SOCKS proxies are not supported yet, only http:// and https:// ones")
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("a proxy's url begins with http:// or https://")
+    if parts.path.strip("/"):
+        raise ValueError("a proxy's url ends after the port")
     return text.rstrip("/")
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether `host`, without brackets, is an address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_ip_address(text: str) -> str:
+    bare = text.removeprefix("[").removesuffix("]")
+    if not is_ip_address(bare):
+        raise ValueError("not an IP address")
+    return str(ipaddress.ip_address(bare))
+
+
+def _check_host_pattern(text: str) -> str:
+    if not _HOST_PATTERN.fullmatch(text):
+        raise ValueError("not a host name; a * in it stands for any part of one, as *.pkg.dev")
+    return text.lower()
 
 
 MirrorUrl = Annotated[str, AfterValidator(check_mirror_url)]
 ProxyUrl = Annotated[str, AfterValidator(_check_proxy_url)]
+IpAddress = Annotated[str, AfterValidator(_check_ip_address)]
+HostPattern = Annotated[str, AfterValidator(_check_host_pattern)]

@@ -8,11 +8,29 @@ from functools import cached_property
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from entrepot.config.addresses import HostName, MirrorUrl, ProxyUrl, check_mirror_url
+from entrepot.config.addresses import (
+    DIRECT,
+    HostName,
+    IpAddress,
+    MirrorUrl,
+    ProxyUrl,
+    check_mirror_url,
+    is_ip_address,
+)
 from entrepot.config.credentials import Credentials
 from entrepot.config.frozen import Frozen, ReadableFile
+from entrepot.config.limits import LimitSettings, unless_none
+from entrepot.config.quantities import PositiveSeconds
+from entrepot.config.routes import Family, RedirectRule, check_addresses, check_login
 from entrepot.upstream.naming import NamingRule, Pattern, TagRule, Template, check_replacement
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -96,10 +114,17 @@ class MirrorSettings(Frozen):
     credentials: Credentials | None = None
     # A proxy's url may carry its password.
     proxy: ProxyUrl | None = Field(default=None, repr=False)
+    proxy_credentials: Credentials | None = None
+    redirects: tuple[RedirectRule, ...] = ()
     ca: ReadableFile | None = None
     insecure: bool = False
+    family: Family = "any"
+    addresses: tuple[IpAddress, ...] = ()
     headers: dict[HeaderName, HeaderValue] = Field(default={}, repr=False)
     realms: tuple[HostName, ...] = ()
+    limits: LimitSettings = LimitSettings()
+    # How long the first byte of a blob may take, in seconds, when nobody else has it.
+    patience: Annotated[PositiveSeconds | None, BeforeValidator(unless_none)] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +144,17 @@ class MirrorSettings(Frozen):
         if table == {}:
             raise ValueError("an empty table: such a mirror carries nothing")
         return table
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> MirrorSettings:
+        check_login(self.proxy, self.proxy_credentials)
+        check_addresses(self.addresses, self.proxy, self.family)
+        if self.addresses and is_ip_address(urlsplit(self.url).hostname or ""):
+            raise ValueError("addresses, but the url holds one already")
+        own = None if self.proxy == DIRECT else self.proxy
+        for rule in self.redirects:
+            check_addresses(rule.addresses, rule.proxy or own, rule.family or self.family)
+        return self
 
     @cached_property
     def naming(self) -> NamingRule:

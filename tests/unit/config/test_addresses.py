@@ -3,7 +3,16 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from entrepot.config.addresses import Address, HostName, ProxyUrl, RegistryHost, check_mirror_url
+from entrepot.config.addresses import (
+    Address,
+    HostName,
+    HostPattern,
+    IpAddress,
+    ProxyUrl,
+    RegistryHost,
+    check_mirror_url,
+    is_ip_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -115,12 +124,38 @@ def test_proxy_may_carry_a_password() -> None:
     assert adapter.validate_python("http://u:p@proxy:3128/") == "http://u:p@proxy:3128"
 
 
+@pytest.mark.parametrize("written", ["socks5://proxy", "socks5h://u:p@[::1]:1080", "direct"])
+def test_proxy_may_be_a_socks_proxy_or_none_at_all(written: str) -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(ProxyUrl)
+    assert adapter.validate_python(written) == written
+
+
+def test_addresses_are_numbers() -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(IpAddress)
+    assert adapter.validate_python("[2001:DB8::1]") == "2001:db8::1"
+    assert is_ip_address("127.0.0.1")
+    for wrong in ("registry.example", "1.2.3", "1.2.3.4:443", ""):
+        with pytest.raises(ValidationError, match="not an IP address"):
+            adapter.validate_python(wrong)
+
+
+def test_a_host_pattern_is_a_name_with_stars() -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(HostPattern)
+    assert adapter.validate_python("*.PKG.dev") == "*.pkg.dev"
+    assert adapter.validate_python("*") == "*"
+    for wrong in ("https://*.pkg.dev", "a b", "", "a?"):
+        with pytest.raises(ValidationError, match="not a host name"):
+            adapter.validate_python(wrong)
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("socks5://proxy:1080", "SOCKS proxies are not supported yet"),
+        ("socks4://proxy:1080", r"begins with http://, https://, socks5:// or socks5h://"),
         ("ftp://proxy", "begins with http://"),
-        ("proxy:3128", "begins with https://"),
+        ("proxy:3128", "direct means none"),
+        ("Direct", "direct means none"),
+        ("http://proxy:3128/path", "ends after the port"),
     ],
 )
 def test_bad_proxy_is_refused(written: str, message: str) -> None:
