@@ -74,6 +74,7 @@ class BlobStore:
         self._reads = DiskThreads("entrepot-read", READ_THREADS)
         self._writes = DiskThreads("entrepot-write", WRITE_THREADS)
         self._partials: dict[Digest, Partial | None] = {}
+        self._closing = False
 
     async def open(self) -> None:
         """Make the directory ours: create it, lock it, check its version.
@@ -85,6 +86,7 @@ class BlobStore:
 
     async def aclose(self) -> None:
         """Keep unfinished downloads, end the threads, unlock; safe to call twice."""
+        self._closing = True
         try:
             for partial in list(self._partials.values()):
                 if partial is not None:
@@ -143,6 +145,7 @@ class BlobStore:
             self._partials[digest] = partial
             try:
                 await partial.catch_up()
+                self._check_open()
             except BaseException:
                 draft.abandon()
                 self._ended(digest, partial)
@@ -191,6 +194,10 @@ class BlobStore:
     def _draft(self, digest: Digest) -> Draft:
         assert self._boot is not None, "the store is not open"
         return Draft(digest, self.layout, self._boot, self._durable_every)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise StoreError("the store is closed")
 
     def _ended(self, digest: Digest, partial: Partial) -> None:
         if self._partials.get(digest) is partial:

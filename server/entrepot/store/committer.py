@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import structlog
 
@@ -83,7 +84,7 @@ class Committer:
             await self._commit([change for change in queued if change is not None])
 
     async def _commit(self, changes: Sequence[Change]) -> None:
-        statements = [each for change in changes for each in change.statements]
+        statements = _merged(each for change in changes for each in change.statements)
         try:
             if self._database.generation in {change.broken for change in changes}:
                 await self._replace()
@@ -109,6 +110,14 @@ class Committer:
     async def _replace(self) -> None:
         await self._database.replace()
         await self._database.write(self._restore())
+
+
+def _merged(statements: Iterable[Statement]) -> list[Statement]:
+    """Put rows for the same SQL that follow each other into one statement: each costs a hop."""
+    return [
+        Statement(sql, [row for statement in same for row in statement.rows])
+        for sql, same in groupby(statements, key=lambda statement: statement.sql)
+    ]
 
 
 def _retrieve(done: asyncio.Future[None]) -> None:

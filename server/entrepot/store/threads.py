@@ -32,13 +32,16 @@ class DiskThreads:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
-        """Do `work` in a thread; OSError from it arrives as StoreError.
+        """Do `work` in a thread; OSError from it arrives as StoreError, as does coming too late.
 
         A cancelled caller gets its CancelledError only when `work` has ended, or has been taken
         back before it began: no thread is ever at work for somebody who has left. `undo` then
         takes the result that nobody will see (on the loop; it must be quick).
         """
-        future = self._executor.submit(work)
+        try:
+            future = self._executor.submit(work)
+        except RuntimeError as error:
+            raise StoreError("the store is closed") from error
         result = asyncio.wrap_future(future)
         try:
             await asyncio.wait([result])
