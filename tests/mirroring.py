@@ -11,7 +11,6 @@ from pathlib import Path
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import BlobReader, Blobs
-from entrepot.mirror.fill import FillRules
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.listings import Listings
@@ -19,6 +18,7 @@ from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.tags import Tags
+from entrepot.mirror.wanted import FillRules
 from entrepot.oci.reference import RepositoryName
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog

@@ -13,7 +13,6 @@ from aiohttp import web
 from entrepot.config import Address, Settings
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
-from entrepot.mirror.fill import FillRules
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.listings import Listings
@@ -22,6 +21,7 @@ from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.tags import Tags
+from entrepot.mirror.wanted import FillRules
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.tasks import TaskOwner

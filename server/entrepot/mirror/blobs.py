@@ -9,13 +9,14 @@ from typing import BinaryIO, Protocol
 
 from entrepot.errors import AllFailed, Attempt, BlobUnknown, MirrorSilent, TransferBroken
 from entrepot.metrics import Metrics
-from entrepot.mirror.fill import Fill, Wanted
+from entrepot.mirror.fill import Fill
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, exhausted
 from entrepot.mirror.registry import Registry, asking_order
+from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore, OpenBlob
 from entrepot.upstream.mirror import MirrorClient
@@ -40,6 +41,13 @@ class BlobReader(Protocol):
     def mirror(self) -> str:
         """Whose bytes they are, as far as is known now."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether the reader goes on to the end; set before the first `wait`."""
+
+    @whole.setter
+    def whole(self, whole: bool) -> None: ...
+
     async def wait(self, offset: int) -> int:
         """Return a stop > `offset` up to which `file` may be read, `size` at the end.
 
@@ -57,6 +65,7 @@ class CachedReader:
     blob: OpenBlob
     source: str = "hit"
     mirror: str = ""
+    whole: bool = True
 
     @property
     def file(self) -> BinaryIO:
@@ -79,12 +88,17 @@ class CachedReader:
 
 @dataclass(slots=True)
 class FillReader:
-    """One reader of a fill. `size` is what was promised in the response's head."""
+    """One reader of a fill. `size` is what was promised in the response's head.
+
+    `whole` false: it reads a bounded part, and is not kept waiting for the proof of all the rest
+    (L-3); whoever puts parts together has digests of its own for them.
+    """
 
     fill: Fill
     file: BinaryIO
     size: int | None
     source: str
+    whole: bool = True
     _generation: int | None = None
 
     @property
@@ -97,14 +111,15 @@ class FillReader:
         while self._generation is None:
             generation = self.fill.generation
             try:
-                stop = await self.fill.wait_bytes(offset, generation)
+                stop = await self.fill.wait_bytes(offset, generation, whole=self.whole)
             except TransferBroken:
                 if generation == self.fill.generation:
                     raise
                 continue  # the bytes were replaced before this reader passed any on
             self._generation = generation
             return self._within_size(stop)
-        return self._within_size(await self.fill.wait_bytes(offset, self._generation))
+        stop = await self.fill.wait_bytes(offset, self._generation, whole=self.whole)
+        return self._within_size(stop)
 
     def _within_size(self, stop: int) -> int:
         """`stop`, unless the length turned out to be another than the head promised."""

@@ -1,78 +1,35 @@
 """One download in progress, many readers.
 
-A fill belongs to nobody's request. It asks the mirrors, writes what comes into a partial file and
-tells its readers how far they may read; the last `HELD_BACK_BYTES` are theirs only when the whole
-digest has verified, so that nobody ever completes a corrupt blob (T-9). A mirror that breaks off is
-replaced by the next one at the byte where it stopped; a reader notices nothing.
+A fill belongs to nobody's request. `entrepot.mirror.fetch` brings the bytes into a partial file,
+in any order; the fill tells readers how far they may read and proves the whole. The last
+`HELD_BACK_BYTES` are not given away before that, so that nobody ever completes a corrupt blob
+(T-9).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import structlog
 
-from entrepot.errors import (
-    Attempt,
-    AttemptError,
-    BlobUnknown,
-    EntrepotError,
-    MirrorLied,
-    TransferBroken,
-)
+from entrepot.errors import Attempt, EntrepotError, Exhausted, MirrorLied, TransferBroken
 from entrepot.metrics import Metrics
-from entrepot.mirror.race import Race, Won, attempt_of, exhausted
-from entrepot.mirror.registry import Registry, asking_order
+from entrepot.mirror.fetch import Fetch
+from entrepot.mirror.liar import find_liar
 from entrepot.mirror.setaside import SetAside
-from entrepot.oci.digest import Digest
-from entrepot.oci.reference import RepositoryName
+from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.store.blobs import BlobStore
 from entrepot.store.partial import Partial
-from entrepot.upstream.blobstream import BlobStream
-from entrepot.upstream.mirror import MirrorClient
 
 HELD_BACK_BYTES = 256 * 1024
 """Withheld from every reader until the digest verifies; blobs below it are never half-served."""
 
-_TOLD_ATTEMPTS = 20
+_TELL_BYTES = 1024 * 1024
+_TELL_AFTER_S = 0.025
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FillRules:
-    """How long a fill tries, in seconds.
-
-    `give_up_s` counts from the last new byte and only after some mirror had answered: readers are
-    waiting for the rest then, and a mirror that comes back in time loses them nothing.
-    """
-
-    headers_s: float
-    overtake_s: float
-    give_up_s: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to fetch and in whose name: the repository decides what each mirror calls it.
-
-    `prefer` is the mirror whose manifest names the digest (U-11), `expected_size` what that
-    manifest says of it, in bytes.
-    """
-
-    digest: Digest
-    registry: Registry
-    repository: RepositoryName
-    prefer: str | None = None
-    expected_size: int | None = None
-
-    @property
-    def title(self) -> str:
-        """How a person would write it."""
-        return f"{self.registry.name}/{self.repository}@{self.digest}"
 
 
 @dataclass(slots=True)
@@ -91,21 +48,20 @@ class Fill:
     size: int | None = None
     generation: int = 0
     attempts: list[Attempt] = field(default_factory=list)
-    _contributors: set[str] = field(default_factory=set)
-    _broke_off: set[str] = field(default_factory=set)
-    _liars: set[str] = field(default_factory=set)
+    _fetch: Fetch | None = None
+    _partial: Partial | None = None
     _resumed: bool = False
-    _released: int = 0
     _opened: bool = False
-    _promised: bool = False
     _verified: bool = False
     _error: EntrepotError | None = None
-    _partial: Partial | None = None
+    _told_bytes: int = 0
+    _telling: asyncio.TimerHandle | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
         state = "verified" if self._verified else "open" if self._opened else "asking"
-        return f"<Fill {self.wanted.digest} {state} {self._released}/{self.size}>"
+        there = self._partial.written.total if self._partial is not None else 0
+        return f"<Fill {self.wanted.digest} {state} {there}/{self.size}>"
 
     # -- for readers ---------------------------------------------------------------------------
 
@@ -117,7 +73,7 @@ class Fill:
     @property
     def sources(self) -> str:
         """The mirrors whose bytes are in it, for the log."""
-        return ",".join(sorted(self._contributors))
+        return ",".join(sorted(self._fetch.contributors)) if self._fetch is not None else ""
 
     async def wait_opened(self) -> None:
         """Return once a mirror has answered; raises what the fill failed with before that."""
@@ -126,20 +82,31 @@ class Fill:
                 raise self._error
             await self._changed.wait()
 
-    async def wait_bytes(self, offset: int, generation: int) -> int:
+    async def wait_bytes(self, offset: int, generation: int, *, whole: bool = True) -> int:
         """Return a stop > `offset` up to which bytes may be read; `size` at the very end.
 
-        Raises TransferBroken when those bytes will not come, or when bytes that a reader of
-        `generation` may have passed on were wrong.
+        `whole` is for a reader that goes on to the end and would take the blob for complete: the
+        last bytes are held back from it until all of them are proved. Raises TransferBroken when
+        the bytes will not come, or when bytes that a reader of `generation` may have passed on
+        were wrong.
         """
-        while True:
-            if generation != self.generation:
-                raise TransferBroken(f"{self.wanted.digest}: the bytes sent so far were wrong")
-            if self._released > offset or (self._verified and self.size == offset):
-                return self._released
-            if self._error is not None:
-                raise TransferBroken(f"{self.wanted.digest}: {self._error}") from self._error
-            await self._changed.wait()
+        waits: object = None
+        try:
+            while True:
+                if generation != self.generation:
+                    raise TransferBroken(f"{self.wanted.digest}: the bytes sent so far were wrong")
+                ready = self._ready(offset, whole=whole)
+                if ready > offset or (self._verified and self.size == offset):
+                    return ready
+                if self._error is not None:
+                    raise TransferBroken(f"{self.wanted.digest}: {self._error}") from self._error
+                if waits is None and self._fetch is not None:
+                    waits = object()
+                    self._fetch.want(waits, offset)
+                await self._changed.wait()
+        finally:
+            if waits is not None and self._fetch is not None:
+                self._fetch.readers.pop(waits, None)
 
     async def open_file(self) -> BinaryIO:
         """The growing file; the caller closes it. It stays readable when the blob is committed.
@@ -182,9 +149,18 @@ class Fill:
             self._finish(stored)
             return
         partial = self._partial = await self.store.begin(self.wanted.digest)
-        self._resumed = partial.front > 0
+        self._resumed = partial.written.total > 0
         self._expect(partial)
-        await self._fetch(partial)
+        self._fetch = Fetch(
+            wanted=self.wanted,
+            partial=partial,
+            rules=self.rules,
+            set_aside=self.set_aside,
+            metrics=self.metrics,
+            progressed=self._progressed,
+            attempts=self.attempts,
+        )
+        await self._bring(partial, self._fetch)
         self._finish(partial.front)
         await partial.commit()
         log.info(
@@ -196,122 +172,32 @@ class Fill:
             bytes=self.size,
         )
 
-    async def _fetch(self, partial: Partial) -> None:
+    async def _bring(self, partial: Partial, fetch: Fetch) -> None:
         """Return when `partial` holds the whole verified blob; raises Exhausted."""
-        loop = asyncio.get_running_loop()
-        last_progress, pause_s = loop.time(), 1.0
         while True:
-            if partial.size is not None and partial.front >= partial.size:
-                if await partial.verify():
-                    return
-                await self._throw_away(partial)
-            won = await self._open_stream(partial)
-            if won is not None:
-                before = partial.front
-                await self._copy(partial, won)
-                if partial.front > before:
-                    last_progress, pause_s = loop.time(), 1.0
-                continue
-            if not self._promised or loop.time() - last_progress >= self.rules.give_up_s:
-                told = tuple(self.attempts[-_TOLD_ATTEMPTS:])
-                raise exhausted(self.wanted.title, told, BlobUnknown)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 10.0)
-
-    async def _open_stream(self, partial: Partial) -> Won[BlobStream] | None:
-        """A stream that begins at the front, from the first mirror that answers; None if none."""
-        now = asyncio.get_running_loop().time()
-        registry = self.wanted.registry
-        names = tuple(mirror.name for mirror in registry.mirrors)
-        race: Race[BlobStream] = Race(
-            order=asking_order(
-                registry.mirrors,
-                self.wanted.repository,
-                now,
-                prefer=self.wanted.prefer,
-                without=self._liars,
-                later=self._broke_off,
-                doubted=self.set_aside.mirrors(self.wanted.digest, names, now),
-            ),
-            repository=self.wanted.repository,
-            ask=self._asking(partial),
-            overtake_s=self.rules.overtake_s,
-            deadline=now + self.rules.headers_s,
-            metrics=self.metrics,
-            discard=BlobStream.aclose,
-        )
-        won = await race.run()
-        self.attempts.extend(race.attempts)
-        self._broke_off.clear()
-        if won is not None:
-            if partial.size is None and won.answer.size is not None:
-                partial.size = won.answer.size
-            self._open(partial.size)
-        return won
-
-    def _asking(
-        self, partial: Partial
-    ) -> Callable[[MirrorClient], Coroutine[Any, Any, BlobStream]]:
-        wanted = self.wanted
-
-        async def ask(mirror: MirrorClient) -> BlobStream:
             try:
-                return await mirror.open_blob(
-                    wanted.repository,
-                    wanted.digest,
-                    start=partial.front,
-                    expected_size=partial.size,
-                )
-            except MirrorLied:
-                self._accuse(mirror.name)
+                await fetch.run()
+            except Exhausted:
+                if await self._is_whole(partial):
+                    return
                 raise
-
-        return ask
-
-    async def _copy(self, partial: Partial, won: Won[BlobStream]) -> None:
-        """Write what `won` sends until it ends, fails or the blob is whole; closes the stream."""
-        loop = asyncio.get_running_loop()
-        stream, mirror, started = won.answer, won.mirror, loop.time()
-        offset = stream.start
-        try:
-            while data := await stream.read():
-                self._contributors.add(mirror.name)
-                await partial.write(offset, data)
-                offset += len(data)
-                self.metrics.fetched(mirror.registry, mirror.name, len(data))
-                self._release(partial.front)
-            if partial.size is None:
-                partial.size = offset
-                self.size = offset
-        except AttemptError as error:
-            if await self._is_whole(partial):
+            if await partial.verify():
                 return
-            now = loop.time()
-            mirror.health.record_failure(error, now)
-            self._broke_off.add(mirror.name)
-            if isinstance(error, MirrorLied):
-                self._accuse(mirror.name)
-            attempt = attempt_of(mirror, self.wanted.repository, error, now - started)
-            self.attempts.append(attempt)
-            self.metrics.attempt(mirror.registry, mirror.name, attempt.outcome)
-            log.info(
-                "fill.broke_off",
-                digest=str(self.wanted.digest),
-                mirror=mirror.name,
-                at=offset,
-                of=partial.size,
-                outcome=attempt.outcome,
-                reason=attempt.message,
-            )
-        finally:
-            await stream.aclose()
+            self._cut()
+            liar = await find_liar(fetch, partial, resumed=self._resumed)
+            if liar is not None:
+                self._reject({liar}, fetch, partial)
+                return
+            await self._throw_away(partial, fetch)
 
     async def _is_whole(self, partial: Partial) -> bool:
         """Whether it only looked short because a mirror had promised too much.
 
-        What a manifest says of the length is beyond doubt; what the mirror said is not.
+        What a manifest says of the length is beyond doubt; what a mirror said is not.
         """
-        if self.wanted.expected_size is not None or partial.front == 0:
+        if self.wanted.expected_size is not None or partial.front in {0, partial.size}:
+            return False
+        if partial.written.total != partial.front:
             return False
         promised, partial.size = partial.size, partial.front
         if await partial.verify():
@@ -320,61 +206,77 @@ class Fill:
             partial.size = promised
         return False
 
-    async def _throw_away(self, partial: Partial) -> None:
-        """The bytes are wrong: forget them, set aside who sent them, cut off who got some.
+    def _cut(self) -> None:
+        """The bytes are wrong somewhere: who has passed some on must not go on, newcomers wait."""
+        self.generation += 1
+        self._opened = False
+        self._tell()
 
-        With several senders, or bytes from before a restart, nobody is accused the first time; the
-        second time everybody who took part is, so this ends.
+    async def _throw_away(self, partial: Partial, fetch: Fetch) -> None:
+        """Forget the bytes, and set aside who sent them.
+
+        With bytes from before a restart nobody is accused the first time; the second time
+        everybody who took part is, so this ends.
         """
-        certain = len(self._contributors) == 1 and not self._resumed
-        accused = self._contributors if certain or self.generation else set()
-        for mirror in accused:
-            self._accuse(mirror)
+        certain = not self._resumed
+        self._reject(set(fetch.contributors) if certain else set(), fetch, partial)
+        await partial.reset()
+        self._expect(partial)
+        self.size = partial.size
+        self._resumed = False
+        fetch.contributions.clear()
+        fetch.answered = False
+        self._tell()
+
+    def _reject(self, mirrors: set[str], fetch: Fetch, partial: Partial) -> None:
+        for mirror in mirrors:
+            fetch.give_up_on(mirror)
             self.metrics.rejected(self.wanted.registry.name, mirror)
-            lied = MirrorLied(f"sent {partial.front} bytes that are not {self.wanted.digest}")
+            lied = MirrorLied(f"sent bytes that are not {self.wanted.digest}")
             self.attempts.append(Attempt(mirror, self.wanted.repository, lied.outcome, str(lied)))
         log.warning(
             "fill.wrong_bytes",
             digest=str(self.wanted.digest),
             mirror=self.sources,
-            set_aside=sorted(accused),
-            bytes=partial.front,
+            set_aside=sorted(mirrors),
+            bytes=partial.written.total,
         )
-        await partial.reset()
-        self._expect(partial)
-        self.generation += 1
-        self.size = partial.size
-        self._released = 0
-        self._opened = False
-        self._resumed = False
-        self._contributors.clear()
-        self._tell()
 
     # -- state changes, no awaits --------------------------------------------------------------
+
+    def _ready(self, offset: int, *, whole: bool) -> int:
+        """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
+        if self._verified:
+            return self.size or 0
+        if self._partial is None or not self._opened:
+            return offset
+        there = self._partial.written.contiguous_end(offset)
+        if whole:
+            end = self._partial.front if self.size is None else self.size
+            there = min(there, end - HELD_BACK_BYTES)
+        return max(there, offset)
 
     def _expect(self, partial: Partial) -> None:
         """What a manifest says of the length counts more than what a mirror will say."""
         if partial.size is None and self.wanted.expected_size is not None:
             partial.size = self.wanted.expected_size
 
-    def _accuse(self, mirror: str) -> None:
-        """Never ask `mirror` again in this fill, and only as a last resort in the next ones."""
-        self._liars.add(mirror)
-        now = asyncio.get_running_loop().time()
-        self.set_aside.put(self.wanted.digest, mirror, now)
-
-    def _open(self, size: int | None) -> None:
-        self.size = size
-        self._opened = self._promised = True
-        self._release(self._partial.front if self._partial is not None else 0)
-
-    def _release(self, front: int) -> None:
-        free = front - HELD_BACK_BYTES if self.size is None else self.size - HELD_BACK_BYTES
-        self._released = max(self._released, min(front, free))
-        self._tell()
+    def _progressed(self) -> None:
+        """Tell readers of new bytes, but not of every piece: each telling wakes all of them."""
+        if self._partial is None or self._fetch is None:
+            return
+        opening = self._fetch.answered and not self._opened
+        self.size, self._opened = self._partial.size, self._opened or self._fetch.answered
+        there = self._partial.written.total
+        if opening or there - self._told_bytes >= _TELL_BYTES or not self._told_bytes:
+            self._told_bytes = there
+            self._tell()
+        elif self._telling is None:
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(_TELL_AFTER_S, self._tell)
 
     def _finish(self, size: int) -> None:
-        self.size = self._released = size
+        self.size = size
         self._verified = self._opened = True
         self._tell()
 
@@ -384,5 +286,8 @@ class Fill:
         self._tell()
 
     def _tell(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

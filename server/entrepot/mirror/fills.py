@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from entrepot.metrics import Metrics
-from entrepot.mirror.fill import Fill, FillRules, Wanted
+from entrepot.mirror.fill import Fill
 from entrepot.mirror.setaside import SetAside
+from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
 from entrepot.tasks import TaskOwner

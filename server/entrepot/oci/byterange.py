@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entrepot.errors import RangeNotSatisfiable, RangeUnsupported
 
@@ -15,10 +15,15 @@ _PAST_ANY_BLOB = 10**_MAX_DIGITS
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Bytes from `start` up to, not including, `stop`; never empty."""
+    """Bytes from `start` up to, not including, `stop`; never empty.
+
+    `open_ended` tells `bytes=a-` from the same bytes asked for by their end: the first is how a
+    broken download is completed (T-4), the others how a part is looked at (L-1 to L-6).
+    """
 
     start: int
     stop: int
+    open_ended: bool = field(default=False, compare=False)
 
     @property
     def length(self) -> int:
@@ -78,4 +83,4 @@ def _within(first: int | None, last: int | None, size: int) -> ByteRange | None:
         start, stop = first, size if last is None else min(last + 1, size)
     if start >= size:
         raise RangeNotSatisfiable(size)
-    return ByteRange(start, stop)
+    return ByteRange(start, stop, open_ended=first is not None and last is None)

@@ -58,6 +58,7 @@ class MirrorClient:
         self.name = settings.name
         self.health = Health()
         self.quota: Quota | None = None
+        self.streams = 1
         self._naming = settings.naming
         self._base = f"{settings.url}/v2/"
         self._stall_s = timeouts.stall

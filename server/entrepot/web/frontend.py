@@ -182,6 +182,7 @@ class Frontend:
                 # A second line must not go unseen: the first part alone is no answer to both.
                 asked = ",".join(request.headers.getall("Range", ()))
                 part = parse_range(asked, reader.size)
+                reader.whole = part is None or part.open_ended
             exchange.source, exchange.status = reader.source, 200 if part is None else 206
             response = web.StreamResponse(
                 status=exchange.status,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entrepot.mirror.fill import Wanted
+from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from fakes.images import blob
 from fakes.registry import FakeRegistry, Fault

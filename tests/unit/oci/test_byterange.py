@@ -89,3 +89,13 @@ def test_any_header_is_a_range_inside_the_blob_or_refused(header: str | None, si
     except (RangeNotSatisfiable, RangeUnsupported):
         return
     assert chosen is None or 0 <= chosen.start < chosen.stop <= size
+
+
+@pytest.mark.rule("T-4", "L-1")
+@pytest.mark.parametrize(
+    ("header", "open_ended"), [("bytes=5-", True), ("bytes=5-9", False), ("bytes=-5", False)]
+)
+def test_a_resumed_download_is_told_from_a_look_at_a_part(header: str, *, open_ended: bool) -> None:
+    part = parse_range(header, 10)
+    assert part is not None
+    assert part.open_ended is open_ended

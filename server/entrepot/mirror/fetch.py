@@ -1,0 +1,406 @@
+"""Brings the bytes of one blob into a partial file, in parts, from every mirror that has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied, MirrorSilent
+from entrepot.metrics import Metrics
+from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
+from entrepot.mirror.race import Race, attempt_of, exhausted
+from entrepot.mirror.registry import asking_order
+from entrepot.mirror.setaside import SetAside
+from entrepot.mirror.source import Source
+from entrepot.mirror.wanted import FillRules, Wanted
+from entrepot.store.partial import Partial
+from entrepot.upstream.blobstream import BlobStream
+from entrepot.upstream.mirror import MirrorClient
+
+STRIPED_BYTES = 8 * MIB
+"""A blob with less than this still to come is left to one mirror."""
+MOST_URGENT = 2
+"""Connections at a time beyond what a mirror is allowed, for readers that would wait long."""
+SKIPPED_BYTES = MIB
+"""A transfer that meets so many bytes that are there already breaks off instead of reading on."""
+SLOW_SECONDS = 5.0
+"""A smaller blob is shared out all the same when one mirror would need longer than this."""
+_ENDLESS = 1 << 62
+"""Where a transfer ends while nobody has said how long the blob is."""
+_LOOK_EVERY_S = 0.5
+_TOLD_ATTEMPTS = 20
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Fetch:
+    """The transfers of one fill. `run` returns when every byte is there, proved or not.
+
+    `contributions` tells who sent what. `progressed` is called on the loop after each piece, and
+    when the size becomes known.
+    """
+
+    wanted: Wanted
+    partial: Partial
+    rules: FillRules
+    set_aside: SetAside
+    metrics: Metrics
+    progressed: Callable[[], None]
+    attempts: list[Attempt] = field(default_factory=list)
+    contributions: list[tuple[int, int, str]] = field(default_factory=list)
+    readers: dict[object, int] = field(default_factory=dict)
+    answered: bool = False
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _running: dict[asyncio.Task[None], Transfer] = field(default_factory=dict)
+    _urgent: int = 0
+    _ended: bool = False
+    _moved_at: float = 0.0
+    _began_with: int = 0
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._sources = {
+            mirror.name: Source(mirror)
+            for mirror in self.wanted.registry.mirrors
+            if mirror.carries(self.wanted.repository)
+        }
+
+    @property
+    def contributors(self) -> frozenset[str]:
+        """The mirrors whose bytes are in it."""
+        return frozenset(mirror for _, _, mirror in self.contributions)
+
+    def want(self, reader: object, offset: int) -> None:
+        """A reader waits at `offset`; it takes itself out of `readers` when it no longer does."""
+        self.readers[reader] = offset
+        if not any(t.at <= offset < t.stop for t in self._running.values()):
+            self._wake.set()
+
+    def give_up_on(self, mirror: str) -> None:
+        """Never ask `mirror` again in this fill, and only as a last resort in the next ones."""
+        self._sources[mirror].given_up = "sent something else"
+        self._doubt(mirror)
+
+    def witnesses(self, suspect: str) -> list[str]:
+        """The mirrors that may be asked what `suspect` sent, in order."""
+        return [s.name for s in self._sources.values() if s.name != suspect and not s.given_up]
+
+    async def open_part(self, mirror: str, start: int, stop: int | None) -> BlobStream:
+        """Ask one mirror for [start, stop), to the end if None; the caller closes.
+
+        Raises AttemptError.
+        """
+        try:
+            async with asyncio.timeout(self.rules.headers_s):
+                return await self._ask(self._sources[mirror].client, start, stop)
+        except TimeoutError as error:
+            silent = MirrorSilent(f"no answer within {self.rules.headers_s:g} s")
+            self._failed(mirror, silent)
+            raise silent from error
+
+    async def run(self) -> None:
+        """Fetch what is missing. Raises Exhausted, or StoreError; no task is left behind."""
+        loop = asyncio.get_running_loop()
+        self._moved_at = loop.time()
+        self._began_with = self.partial.written.total
+        pause_s = _LOOK_EVERY_S
+        try:
+            while not self._whole():
+                now = loop.time()
+                self._launch(now)
+                if self._running:
+                    pause_s = _LOOK_EVERY_S
+                    await self._wait(_LOOK_EVERY_S)
+                elif not await self._open():
+                    self._raise_if_hopeless(loop.time())
+                    await self._wait(pause_s)
+                    pause_s = min(pause_s * 2, 10.0)
+        finally:
+            await self._stop()
+
+    def _whole(self) -> bool:
+        size = self.partial.size
+        return self._ended or (size is not None and self.partial.written.total == size)
+
+    # -- the first answer, and every one after all transfers have failed --------------------------
+
+    async def _open(self) -> bool:
+        """Ask the mirrors in order for what comes next; whether one of them answered."""
+        now = asyncio.get_running_loop().time()
+        part = self._first_part()
+        won = await self._race(part, now).run()
+        if won is None:
+            return False
+        if self.partial.size is None and won.answer.size is not None:
+            self.partial.size = won.answer.size
+        self.answered = True
+        stop = part.stop if self.partial.size is None else min(part.stop, self.partial.size)
+        transfer = Transfer(won.mirror.name, part.start, stop, asyncio.get_running_loop().time())
+        _ = self._begin(self._sources[won.mirror.name], transfer, won.answer)
+        self.progressed()
+        return True
+
+    def _first_part(self) -> Part:
+        size = self.partial.size
+        if size is None:
+            return Part(self.partial.front, _ENDLESS)
+        situation = self._situation(size, asyncio.get_running_loop().time())
+        return next_part(situation, None) or Part(self.partial.front, size)
+
+    def _race(self, part: Part, now: float) -> Race[BlobStream]:
+        registry = self.wanted.registry
+        given_up = [s.name for s in self._sources.values() if s.given_up]
+        resting = [s.name for s in self._sources.values() if s.rests_until > now]
+        names = tuple(self._sources)
+        whole = part.stop >= (self.partial.size or _ENDLESS)
+
+        async def ask(mirror: MirrorClient) -> BlobStream:
+            return await self._ask(mirror, part.start, None if whole else part.stop)
+
+        return Race(
+            order=asking_order(
+                registry.mirrors,
+                self.wanted.repository,
+                now,
+                prefer=self.wanted.prefer,
+                without=given_up,
+                later=resting,
+                doubted=self.set_aside.mirrors(self.wanted.digest, names, now),
+            ),
+            repository=self.wanted.repository,
+            ask=ask,
+            overtake_s=self.rules.overtake_s,
+            deadline=now + self.rules.headers_s,
+            metrics=self.metrics,
+            discard=BlobStream.aclose,
+            attempts=self.attempts,
+        )
+
+    async def _ask(self, mirror: MirrorClient, start: int, stop: int | None) -> BlobStream:
+        try:
+            return await mirror.open_blob(
+                self.wanted.repository,
+                self.wanted.digest,
+                start=start,
+                stop=stop,
+                expected_size=self.partial.size,
+            )
+        except AttemptError as error:
+            self._failed(mirror.name, error)
+            raise
+
+    def _raise_if_hopeless(self, now: float) -> None:
+        """Before any answer the first failure counts; later, mirrors may take time to come back."""
+        waited_s = now - self._moved_at
+        if not self.answered or waited_s >= self.rules.give_up_s or self._all_given_up():
+            told = tuple(self.attempts[-_TOLD_ATTEMPTS:])
+            raise exhausted(self.wanted.title, told, BlobUnknown)
+
+    def _all_given_up(self) -> bool:
+        return all(source.given_up for source in self._sources.values())
+
+    # -- further transfers beside the first ----------------------------------------------------
+
+    def _launch(self, now: float) -> None:
+        """Give every mirror that has a connection to spare something to bring."""
+        size = self.partial.size
+        if size is None or not self._running:
+            return
+        if self._striped(size) or self._needs_help(size, now):
+            for source in self._by_preference(now):
+                while source.free(now):
+                    part = next_part(self._situation(size, now), source.rate)
+                    if part is None:
+                        break
+                    _ = self._take(source, part, now)
+        self._launch_urgent(size, now)
+
+    def _striped(self, size: int) -> bool:
+        return size - self._began_with >= STRIPED_BYTES
+
+    def _needs_help(self, size: int, now: float) -> bool:
+        """Whether a transfer stands still, or would go on for long."""
+        situation = self._situation(size, now)
+        return any(
+            situation.stalled(t) or (t.seconds_to(t.stop) or 0.0) > SLOW_SECONDS
+            for t in situation.transfers
+        )
+
+    def _launch_urgent(self, size: int, now: float) -> None:
+        while self._urgent < MOST_URGENT:
+            able = [s for s in self._by_preference(now) if s.usable(now) and not s.whole_only]
+            if not able:
+                return
+            source = max(able, key=lambda s: s.rate or 0.0)
+            part = urgent_part(self._situation(size, now), source.rate)
+            if part is None:
+                return
+            self._urgent += 1
+            task = self._take(source, part, now)
+            task.add_done_callback(self._urgent_ended)
+
+    def _urgent_ended(self, _: asyncio.Task[None]) -> None:
+        self._urgent -= 1
+
+    def _take(self, source: Source, part: Part, now: float) -> asyncio.Task[None]:
+        if part.shortened is not None:
+            part.shortened.stop = part.start
+        return self._begin(source, Transfer(source.name, part.start, part.stop, now), None)
+
+    def _begin(
+        self, source: Source, transfer: Transfer, stream: BlobStream | None
+    ) -> asyncio.Task[None]:
+        source.busy += 1
+        task = asyncio.get_running_loop().create_task(
+            self._bring(source, transfer, stream),
+            name=f"bring {source.name} {transfer.at}-{transfer.stop}",
+        )
+        self._running[task] = transfer
+        return task
+
+    def _by_preference(self, now: float) -> list[Source]:
+        doubted = self.set_aside.mirrors(self.wanted.digest, tuple(self._sources), now)
+        return [source for source in self._sources.values() if source.name not in doubted]
+
+    def _moving(self) -> list[Transfer]:
+        return list(self._running.values())
+
+    def _situation(self, size: int, now: float) -> Situation:
+        usable = [s for s in self._by_preference(now) if s.usable(now) and not s.whole_only]
+        return Situation(
+            size=size,
+            written=self.partial.written,
+            transfers=self._moving(),
+            wanted=tuple(self.readers.values()),
+            lanes=sum(s.client.streams for s in usable) if self._striped(size) else 1,
+            now=now,
+            patience_s=self.rules.overtake_s,
+        )
+
+    # -- one transfer --------------------------------------------------------------------------
+
+    async def _bring(self, source: Source, transfer: Transfer, stream: BlobStream | None) -> None:
+        """Write what comes until the transfer has ended; failures are noted, not raised."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            if stream is None:
+                source.client.health.begin_trial(began)
+                stop = transfer.stop if transfer.stop != self.partial.size else None
+                stream = await self.open_part(source.name, transfer.at, stop)
+                source.client.health.record_success(loop.time())
+            await self._copy(source, transfer, stream)
+        except AttemptError as error:
+            if stream is not None:
+                self._failed(source.name, error)
+            source.client.health.record_failure(error, loop.time())
+            elapsed_s = loop.time() - began
+            self.attempts.append(
+                attempt_of(source.client, self.wanted.repository, error, elapsed_s)
+            )
+            self.metrics.attempt(source.client.registry, source.name, error.outcome)
+            log.info(
+                "fill.broke_off",
+                digest=str(self.wanted.digest),
+                mirror=source.name,
+                at=transfer.at,
+                of=self.partial.size,
+                outcome=error.outcome,
+                reason=str(error),
+            )
+        finally:
+            source.busy -= 1
+            if stream is not None:
+                await stream.aclose()
+
+    async def _copy(self, source: Source, transfer: Transfer, stream: BlobStream) -> None:
+        loop = asyncio.get_running_loop()
+        began, first = loop.time(), transfer.at
+        self._extend_if_whole(source, transfer, stream)
+        while transfer.left:
+            data = await stream.read()
+            if not data:
+                break
+            data = data[: transfer.left]
+            await self._write(source, transfer, data)
+            now = loop.time()
+            self._moved_at = transfer.moved = now
+            if now - began > 0.25:
+                transfer.rate = (transfer.at - first) / (now - began)
+            self.progressed()
+            if self._overlaps(transfer):
+                break
+        source.measured(transfer.at - first, loop.time() - began)
+        if self.partial.size is None and transfer.left:
+            self.partial.size = transfer.at  # nobody had said it; this was the end
+            self._ended = True
+
+    def _extend_if_whole(self, source: Source, transfer: Transfer, stream: BlobStream) -> None:
+        """A mirror that ignores ranges sends everything from here on: take it rather than ask."""
+        if stream.stop is not None and stream.stop > transfer.stop:
+            source.whole_only = True
+            others = [t.at for t in self._moving() if t is not transfer and t.at > transfer.at]
+            transfer.stop = min([stream.stop, *others])
+
+    async def _write(self, source: Source, transfer: Transfer, data: bytes) -> None:
+        start, stop = transfer.at, transfer.at + len(data)
+        new = self.partial.written.missing(start, stop)
+        await self.partial.write(start, data)
+        transfer.at = stop
+        for begin, end in new:
+            last = self.contributions[-1] if self.contributions else None
+            if last is not None and last[1:] == (begin, source.name):
+                self.contributions[-1] = (last[0], end, source.name)
+            else:
+                self.contributions.append((begin, end, source.name))
+        self.metrics.fetched(source.client.registry, source.name, len(data))
+
+    def _overlaps(self, transfer: Transfer) -> bool:
+        """Whether what comes next is there already, and too much of it to be read for nothing."""
+        end = min(self.partial.written.contiguous_end(transfer.at), transfer.stop)
+        return end - transfer.at >= min(SKIPPED_BYTES, transfer.left) and end > transfer.at
+
+    # -- shared --------------------------------------------------------------------------------
+
+    def _failed(self, mirror: str, error: AttemptError) -> None:
+        self._sources[mirror].failed(error, asyncio.get_running_loop().time())
+        if isinstance(error, MirrorLied):
+            self._doubt(mirror)
+
+    def _doubt(self, mirror: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self.set_aside.put(self.wanted.digest, mirror, now)
+
+    async def _wait(self, seconds: float) -> None:
+        """Until a transfer ends, a reader waits somewhere new, or it is time to look again."""
+        self._wake.clear()
+        waking = asyncio.get_running_loop().create_task(self._wake.wait())
+        try:
+            await asyncio.wait(
+                [*self._running, waking], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            waking.cancel()
+        self._reap()
+
+    def _reap(self) -> None:
+        for task in [task for task in self._running if task.done()]:
+            del self._running[task]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _stop(self) -> None:
+        """End the transfers still running; the blob is whole without them, or nobody wants it."""
+        now = asyncio.get_running_loop().time()
+        running, self._running = self._running, {}
+        for task, transfer in running.items():
+            task.cancel()
+            if now - transfer.moved >= self.rules.overtake_s and transfer.rate is None:
+                silent = MirrorSilent(f"sent nothing for {now - transfer.moved:.1f} s")
+                self._sources[transfer.mirror].client.health.record_failure(silent, now)
+        if running:
+            await asyncio.wait(running)

@@ -1,0 +1,66 @@
+"""One mirror as a source for one blob: what it may be asked for, and how it has done so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.errors import AttemptError, MirrorDenied, MirrorFailed, MirrorLied, MirrorNotFound
+from entrepot.upstream.mirror import MirrorClient
+
+_FIRST_REST_S = 0.25
+_LONGEST_REST_S = 10.0
+
+
+@dataclass(slots=True)
+class Source:
+    """State for the length of one fill. `rate` is bytes a second, None until measured.
+
+    `given_up` is why it is not asked again in this fill: it has not got the blob, or lied.
+    """
+
+    client: MirrorClient
+    busy: int = 0
+    rate: float | None = None
+    given_up: str = ""
+    whole_only: bool = False
+    rests_until: float = 0.0
+    _failures: int = 0
+
+    @property
+    def name(self) -> str:
+        """The mirror's."""
+        return self.client.name
+
+    def usable(self, now: float) -> bool:
+        """Whether it may be asked now, by what it did in this fill and by its health."""
+        return not self.given_up and now >= self.rests_until and self.client.health.available(now)
+
+    def free(self, now: float) -> bool:
+        """Whether it may take one more part now."""
+        return self.usable(now) and not self.whole_only and self.busy < self.client.streams
+
+    def measured(self, count: int, seconds: float) -> None:
+        """Take in that `count` bytes took so long; recent transfers count most."""
+        if seconds > 0:
+            latest = count / seconds
+            self.rate = latest if self.rate is None else (self.rate + latest) / 2
+        self._failures = 0
+
+    def failed(self, error: AttemptError, now: float) -> None:
+        """Decide what a failure means for the rest of this fill."""
+        match error:
+            case MirrorNotFound():
+                self.given_up = "has not got it"
+            case MirrorLied():
+                self.given_up = "sent something else"
+            case MirrorDenied():
+                self.given_up = "refuses it"
+            case MirrorFailed() if "ignores ranges" in str(error):
+                self.whole_only = True
+            case _:
+                self._rest(now)
+
+    def _rest(self, now: float) -> None:
+        rest_s = min(_FIRST_REST_S * 2**self._failures, _LONGEST_REST_S)
+        self._failures += 1
+        self.rests_until = now + rest_s

@@ -1,0 +1,97 @@
+"""A blob from several mirrors at once: shares, order, lanes, urgent readers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from entrepot.oci.digest import Digest
+from fakes.images import blob
+from fakes.registry import FakeRegistry, Fault
+from mirroring import PAUSE, mirroring, read_all
+
+MIB = 1 << 20
+LARGE = blob(24 * MIB, "large")
+DIGEST = Digest.of(LARGE)
+
+
+async def fakes(stack: AsyncExitStack, count: int, rate: float | None) -> list[FakeRegistry]:
+    registries = [
+        await stack.enter_async_context(FakeRegistry(bytes_per_second=rate)) for _ in range(count)
+    ]
+    for registry in registries:
+        registry.put_blob("pause", LARGE)
+    return registries
+
+
+async def test_a_large_blob_comes_from_all_mirrors_that_have_it(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 3, 24 * MIB)
+        layer = await stack.enter_async_context(mirroring(tmp_path, *(m.url for m in mirrors)))
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert await read_all(reader) == LARGE
+        sent = [mirror.bytes_sent("/blobs/") for mirror in mirrors]
+        assert min(sent) > 2 * MIB
+        assert sum(sent) < 1.25 * len(LARGE)  # what is cut off mid-way is in flight on loopback
+
+
+async def test_a_mirror_that_has_not_got_it_is_asked_once(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = await fakes(stack, 2, 24 * MIB)
+        empty = await stack.enter_async_context(FakeRegistry())
+        urls = (first.url, empty.url, second.url)
+        layer = await stack.enter_async_context(mirroring(tmp_path, *urls))
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert await read_all(reader) == LARGE
+        assert len(empty.requests) == 1
+
+
+async def test_a_small_blob_is_left_to_one_mirror(tmp_path: Path) -> None:
+    small = blob(MIB, "small")
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 2, None)
+        for mirror in mirrors:
+            mirror.put_blob("pause", small)
+        layer = await stack.enter_async_context(mirroring(tmp_path, *(m.url for m in mirrors)))
+        reader = await layer.blobs.open(PAUSE, Digest.of(small), layer.deadline())
+        assert await read_all(reader) == small
+        assert mirrors[1].requests == []
+
+
+async def test_a_mirror_without_ranges_is_no_help_and_no_harm(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 2, 48 * MIB)
+        mirrors[0].fault(Fault("ignore_range", path="/blobs/", times=None))
+        layer = await stack.enter_async_context(mirroring(tmp_path, *(m.url for m in mirrors)))
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert await read_all(reader) == LARGE
+
+
+@pytest.mark.rule("T-2")
+async def test_what_a_stalled_mirror_owes_is_brought_by_another_before_it_gives_up(
+    tmp_path: Path,
+) -> None:
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 2, 48 * MIB)
+        mirrors[0].fault(Fault("stall", path="/blobs/", after_bytes=3 * MIB, times=None))
+        layer = await stack.enter_async_context(
+            mirroring(tmp_path, *(m.url for m in mirrors), overtake_s=0.2, stall_s=30.0)
+        )
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        async with asyncio.timeout(15):  # far below the 30 s of the stall
+            assert await read_all(reader) == LARGE
+
+
+@pytest.mark.rule("L-3", "T-6")
+async def test_a_range_far_ahead_does_not_wait_for_what_is_before_it(tmp_path: Path) -> None:
+    async with FakeRegistry(bytes_per_second=2 * MIB) as mirror:
+        mirror.put_blob("pause", LARGE)
+        async with mirroring(tmp_path, mirror.url) as layer:
+            reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+            reader.whole = False
+            async with asyncio.timeout(6):  # the whole would take 12 s
+                got = await read_all(reader, 20 * MIB, 20 * MIB + 1000)
+            assert got == LARGE[20 * MIB : 20 * MIB + 1000]
