@@ -53,6 +53,7 @@ async def test_pages_of_tags(query: str, expected: list[str], more: bool, tmp_pa
         got = await served.get(f"/v2/pause/tags/list{NS}&{query}")
         assert tags_of(got) == expected
         assert (got.header("Link") is not None) == more
+        assert got.header("OCI-Namespace") == "k8s.gcr.io"
 
 
 @pytest.mark.rule("M-3", "G-4")
