@@ -239,7 +239,7 @@ async def test_accept_on_several_lines_is_as_good_as_on_one(tmp_path: Path) -> N
         assert (got.status, got.body) == (200, BOTH.manifest)
 
 
-@pytest.mark.rule("N-5", "A-1", "A-2")
+@pytest.mark.rule("N-5", "A-1", "A-2", "P-5")
 async def test_nothing_of_a_mirrors_own_headers_comes_through(tmp_path: Path) -> None:
     async with FakeRegistry(ratelimit=(100, 60)) as mirror, serving(tmp_path, mirror) as served:
         put_all(mirror)

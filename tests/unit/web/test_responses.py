@@ -97,6 +97,7 @@ class GrowingFile:
     end: Exception | None = None
     source: str = "fill"
     mirror: str = "a.example"
+    whole: bool = False
     closed: bool = False
     waits: list[int] = field(default_factory=list)
 
