@@ -106,56 +106,66 @@ async def mirroring(
         catalog = Catalog(store.layout.catalog)
         await catalog.open()
         stack.push_async_callback(catalog.aclose)
-        clients = []
-        for number, mirror in enumerate(mirrors):
-            given = {"url": mirror} if isinstance(mirror, str) else mirror
-            settings = MirrorSettings.model_validate({"name": f"mirror{number}", **given})
-            client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s))
-            await client.start()
-            stack.push_async_callback(client.aclose)
-            clients.append(client)
+        clients = [
+            await _client(stack, number, mirror, stall_s) for number, mirror in enumerate(mirrors)
+        ]
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
-        registries = {REGISTRY: registry}
         owner = TaskOwner("test flights")
         stack.push_async_callback(owner.aclose)
-        metrics, clock = Metrics(), WallClock()
-        fills = Fills(store, metrics, FillRules(headers_s, overtake_s, give_up_s))
+        fills = Fills(store, Metrics(), FillRules(headers_s, overtake_s, give_up_s))
         stack.push_async_callback(fills.aclose)
-        manifests = Manifests(
+        yield _wired(registry, catalog, fills, owner)
+
+
+async def _client(
+    stack: AsyncExitStack, number: int, mirror: str | Mapping[str, object], stall_s: float
+) -> MirrorClient:
+    given = {"url": mirror} if isinstance(mirror, str) else mirror
+    settings = MirrorSettings.model_validate({"name": f"mirror{number}", **given})
+    client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s))
+    await client.start()
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+def _wired(registry: Registry, catalog: Catalog, fills: Fills, owner: TaskOwner) -> Mirroring:
+    registries, clock = {REGISTRY: registry}, WallClock()
+    metrics, overtake_s = fills.metrics, fills.rules.overtake_s
+    manifests = Manifests(
+        registries=registries,
+        store=fills.store,
+        catalog=catalog,
+        flights=Flights(owner, "manifest"),
+        metrics=metrics,
+        overtake_s=overtake_s,
+        negative_ttl_s=30.0,
+        clock=clock,
+    )
+    tags = Tags(manifests, catalog, Flights(owner, "tag"))
+    return Mirroring(
+        registry=registry,
+        store=fills.store,
+        catalog=catalog,
+        fills=fills,
+        manifests=manifests,
+        tags=tags,
+        blobs=Blobs(
             registries=registries,
-            store=store,
-            catalog=catalog,
-            flights=Flights(owner, "manifest"),
+            store=fills.store,
+            manifests=manifests,
+            fills=fills,
+            flights=Flights(owner, "size"),
             metrics=metrics,
             overtake_s=overtake_s,
-            negative_ttl_s=30.0,
-            clock=clock,
-        )
-        tags = Tags(manifests, catalog, Flights(owner, "tag"))
-        yield Mirroring(
-            registry=registry,
-            store=store,
+        ),
+        listings=Listings(
+            registries=registries,
             catalog=catalog,
-            fills=fills,
-            manifests=manifests,
-            tags=tags,
-            blobs=Blobs(
-                registries=registries,
-                store=store,
-                manifests=manifests,
-                fills=fills,
-                flights=Flights(owner, "size"),
-                metrics=metrics,
-                overtake_s=overtake_s,
-            ),
-            listings=Listings(
-                registries=registries,
-                catalog=catalog,
-                tags_by_name=tags,
-                flights=Flights(owner, "list"),
-                metrics=metrics,
-                overtake_s=overtake_s,
-            ),
+            tags_by_name=tags,
+            flights=Flights(owner, "list"),
             metrics=metrics,
-            clock=clock,
-        )
+            overtake_s=overtake_s,
+        ),
+        metrics=metrics,
+        clock=clock,
+    )

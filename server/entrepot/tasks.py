@@ -16,8 +16,8 @@ log = structlog.get_logger(__name__)
 class TaskOwner:
     """Owns tasks that outlive the request that started them.
 
-    `aclose` cancels what is left and waits for it. A task that dies of an unexpected exception is
-    logged; one whose result somebody awaits is not reported twice.
+    `aclose` cancels what is left and waits for it. A task that dies of an exception is logged,
+    whether somebody awaits it or not: what may fail as a matter of course catches that itself.
     """
 
     def __init__(self, name: str) -> None:

@@ -10,11 +10,11 @@ import structlog
 
 from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied, MirrorSilent
 from entrepot.metrics import Metrics
+from entrepot.mirror.contributions import Contributions
 from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
 from entrepot.mirror.race import Race, attempt_of, exhausted
-from entrepot.mirror.registry import asking_order
 from entrepot.mirror.setaside import SetAside
-from entrepot.mirror.source import Source
+from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.store.partial import Partial
 from entrepot.upstream.blobstream import BlobStream
@@ -51,10 +51,10 @@ class Fetch:
     metrics: Metrics
     progressed: Callable[[], None]
     attempts: list[Attempt] = field(default_factory=list)
-    contributions: list[tuple[int, int, str]] = field(default_factory=list)
+    contributions: Contributions = field(default_factory=Contributions)
     readers: dict[object, int] = field(default_factory=dict)
     answered: bool = False
-    _sources: dict[str, Source] = field(default_factory=dict)
+    sources: Sources = field(init=False)
     _running: dict[asyncio.Task[None], Transfer] = field(default_factory=dict)
     _urgent: int = 0
     _ended: bool = False
@@ -63,16 +63,7 @@ class Fetch:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._sources = {
-            mirror.name: Source(mirror)
-            for mirror in self.wanted.registry.mirrors
-            if mirror.carries(self.wanted.repository)
-        }
-
-    @property
-    def contributors(self) -> frozenset[str]:
-        """The mirrors whose bytes are in it."""
-        return frozenset(mirror for _, _, mirror in self.contributions)
+        self.sources = Sources(self.wanted, self.set_aside)
 
     def want(self, reader: object, offset: int) -> None:
         """A reader waits at `offset`; it takes itself out of `readers` when it no longer does."""
@@ -82,12 +73,8 @@ class Fetch:
 
     def give_up_on(self, mirror: str) -> None:
         """Never ask `mirror` again in this fill, and only as a last resort in the next ones."""
-        self._sources[mirror].given_up = "sent something else"
-        self._doubt(mirror)
-
-    def witnesses(self, suspect: str) -> list[str]:
-        """The mirrors that may be asked what `suspect` sent, in order."""
-        return [s.name for s in self._sources.values() if s.name != suspect and not s.given_up]
+        self.sources[mirror].given_up = "sent something else"
+        self.sources.doubt(mirror, asyncio.get_running_loop().time())
 
     async def open_part(self, mirror: str, start: int, stop: int | None) -> BlobStream:
         """Ask one mirror for [start, stop), to the end if None; the caller closes.
@@ -96,7 +83,7 @@ class Fetch:
         """
         try:
             async with asyncio.timeout(self.rules.headers_s):
-                return await self._ask(self._sources[mirror].client, start, stop)
+                return await self._ask(self.sources[mirror].client, start, stop)
         except TimeoutError as error:
             silent = MirrorSilent(f"no answer within {self.rules.headers_s:g} s")
             self._failed(mirror, silent)
@@ -140,7 +127,7 @@ class Fetch:
         self.answered = True
         stop = part.stop if self.partial.size is None else min(part.stop, self.partial.size)
         transfer = Transfer(won.mirror.name, part.start, stop, asyncio.get_running_loop().time())
-        _ = self._begin(self._sources[won.mirror.name], transfer, won.answer)
+        _ = self._begin(self.sources[won.mirror.name], transfer, won.answer)
         self.progressed()
         return True
 
@@ -152,33 +139,28 @@ class Fetch:
         return next_part(situation, None) or Part(self.partial.front, size)
 
     def _race(self, part: Part, now: float) -> Race[BlobStream]:
-        registry = self.wanted.registry
-        given_up = [s.name for s in self._sources.values() if s.given_up]
-        resting = [s.name for s in self._sources.values() if s.rests_until > now]
-        names = tuple(self._sources)
         whole = part.stop >= (self.partial.size or _ENDLESS)
 
         async def ask(mirror: MirrorClient) -> BlobStream:
             return await self._ask(mirror, part.start, None if whole else part.stop)
 
         return Race(
-            order=asking_order(
-                registry.mirrors,
-                self.wanted.repository,
-                now,
-                prefer=self.wanted.prefer,
-                without=given_up,
-                later=resting,
-                doubted=self.set_aside.mirrors(self.wanted.digest, names, now),
-            ),
+            order=self.sources.order(now),
             repository=self.wanted.repository,
             ask=ask,
             overtake_s=self.rules.overtake_s,
-            deadline=now + self.rules.headers_s,
+            deadline=self._deadline(now),
             metrics=self.metrics,
             discard=BlobStream.aclose,
             attempts=self.attempts,
         )
+
+    def _deadline(self, now: float) -> float:
+        """Readers with half a blob wait no longer for a race than until the fill gives up (T-2)."""
+        if not self.answered:
+            return now + self.rules.headers_s
+        left_s = self._moved_at + self.rules.give_up_s - now
+        return now + max(2 * self.rules.overtake_s, min(left_s, self.rules.headers_s))
 
     async def _ask(self, mirror: MirrorClient, start: int, stop: int | None) -> BlobStream:
         try:
@@ -196,12 +178,9 @@ class Fetch:
     def _raise_if_hopeless(self, now: float) -> None:
         """Before any answer the first failure counts; later, mirrors may take time to come back."""
         waited_s = now - self._moved_at
-        if not self.answered or waited_s >= self.rules.give_up_s or self._all_given_up():
+        if self.sources.exhausted or not self.answered or waited_s >= self.rules.give_up_s:
             told = tuple(self.attempts[-_TOLD_ATTEMPTS:])
             raise exhausted(self.wanted.title, told, BlobUnknown)
-
-    def _all_given_up(self) -> bool:
-        return all(source.given_up for source in self._sources.values())
 
     # -- further transfers beside the first ----------------------------------------------------
 
@@ -211,7 +190,7 @@ class Fetch:
         if size is None or not self._running:
             return
         if self._striped(size) or self._needs_help(size, now):
-            for source in self._by_preference(now):
+            for source in self.sources.ready(now):
                 while source.free(now):
                     part = next_part(self._situation(size, now), source.rate)
                     if part is None:
@@ -232,7 +211,7 @@ class Fetch:
 
     def _launch_urgent(self, size: int, now: float) -> None:
         while self._urgent < MOST_URGENT:
-            able = [s for s in self._by_preference(now) if s.usable(now) and not s.whole_only]
+            able = self.sources.ready(now)
             if not able:
                 return
             source = max(able, key=lambda s: s.rate or 0.0)
@@ -262,21 +241,14 @@ class Fetch:
         self._running[task] = transfer
         return task
 
-    def _by_preference(self, now: float) -> list[Source]:
-        doubted = self.set_aside.mirrors(self.wanted.digest, tuple(self._sources), now)
-        return [source for source in self._sources.values() if source.name not in doubted]
-
-    def _moving(self) -> list[Transfer]:
-        return list(self._running.values())
-
     def _situation(self, size: int, now: float) -> Situation:
-        usable = [s for s in self._by_preference(now) if s.usable(now) and not s.whole_only]
+        ready = self.sources.ready(now)
         return Situation(
             size=size,
             written=self.partial.written,
-            transfers=self._moving(),
+            transfers=list(self._running.values()),
             wanted=tuple(self.readers.values()),
-            lanes=sum(s.client.streams for s in usable) if self._striped(size) else 1,
+            lanes=sum(s.client.streams for s in ready) if self._striped(size) else 1,
             now=now,
             patience_s=self.rules.overtake_s,
         )
@@ -343,7 +315,9 @@ class Fetch:
         """A mirror that ignores ranges sends everything from here on: take it rather than ask."""
         if stream.stop is not None and stream.stop > transfer.stop:
             source.whole_only = True
-            others = [t.at for t in self._moving() if t is not transfer and t.at > transfer.at]
+            others = [
+                t.at for t in self._running.values() if t is not transfer and t.at > transfer.at
+            ]
             transfer.stop = min([stream.stop, *others])
 
     async def _write(self, source: Source, transfer: Transfer, data: bytes) -> None:
@@ -352,11 +326,7 @@ class Fetch:
         await self.partial.write(start, data)
         transfer.at = stop
         for begin, end in new:
-            last = self.contributions[-1] if self.contributions else None
-            if last is not None and last[1:] == (begin, source.name):
-                self.contributions[-1] = (last[0], end, source.name)
-            else:
-                self.contributions.append((begin, end, source.name))
+            self.contributions.add(begin, end, source.name)
         self.metrics.fetched(source.client.registry, source.name, len(data))
 
     def _overlaps(self, transfer: Transfer) -> bool:
@@ -367,13 +337,10 @@ class Fetch:
     # -- shared --------------------------------------------------------------------------------
 
     def _failed(self, mirror: str, error: AttemptError) -> None:
-        self._sources[mirror].failed(error, asyncio.get_running_loop().time())
-        if isinstance(error, MirrorLied):
-            self._doubt(mirror)
-
-    def _doubt(self, mirror: str) -> None:
         now = asyncio.get_running_loop().time()
-        self.set_aside.put(self.wanted.digest, mirror, now)
+        self.sources[mirror].failed(error, now)
+        if isinstance(error, MirrorLied):
+            self.sources.doubt(mirror, now)
 
     async def _wait(self, seconds: float) -> None:
         """Until a transfer ends, a reader waits somewhere new, or it is time to look again."""
@@ -401,6 +368,6 @@ class Fetch:
             task.cancel()
             if now - transfer.moved >= self.rules.overtake_s and transfer.rate is None:
                 silent = MirrorSilent(f"sent nothing for {now - transfer.moved:.1f} s")
-                self._sources[transfer.mirror].client.health.record_failure(silent, now)
+                self.sources[transfer.mirror].client.health.record_failure(silent, now)
         if running:
             await asyncio.wait(running)

@@ -73,7 +73,9 @@ class Fill:
     @property
     def sources(self) -> str:
         """The mirrors whose bytes are in it, for the log."""
-        return ",".join(sorted(self._fetch.contributors)) if self._fetch is not None else ""
+        return (
+            ",".join(sorted(self._fetch.contributions.mirrors)) if self._fetch is not None else ""
+        )
 
     async def wait_opened(self) -> None:
         """Return once a mirror has answered; raises what the fill failed with before that."""
@@ -219,7 +221,7 @@ class Fill:
         everybody who took part is, so this ends.
         """
         certain = not self._resumed
-        self._reject(set(fetch.contributors) if certain else set(), fetch, partial)
+        self._reject(set(fetch.contributions.mirrors) if certain else set(), fetch, partial)
         await partial.reset()
         self._expect(partial)
         self.size = partial.size

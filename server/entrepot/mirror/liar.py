@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from typing import BinaryIO
 
 import structlog
@@ -28,13 +27,13 @@ async def find_liar(fetch: Fetch, partial: Partial, *, resumed: bool) -> str | N
     With one contributor, or bytes of unknown origin from before a restart, there is nothing to
     compare. Raises StoreError.
     """
-    suspects = sorted(fetch.contributors)
+    suspects = sorted(fetch.contributions.mirrors)
     if resumed or len(suspects) < 2:
         return None
     file = await partial.open_reader()
     try:
         for suspect in suspects:
-            for witness in fetch.witnesses(suspect):
+            for witness in fetch.sources.others(suspect):
                 try:
                     differ = await _compare(fetch, partial, file, suspect, witness)
                 except AttemptError as error:
@@ -58,7 +57,7 @@ async def _compare(
     hash a reading of everything before it. Raises AttemptError when the witness cannot tell.
     """
     differ = False
-    for start, stop in _parts(fetch, suspect):
+    for start, stop in fetch.contributions.of(suspect):
         at = start
         stream = await fetch.open_part(witness, start, stop)
         try:
@@ -78,12 +77,5 @@ async def _compare(
         finally:
             await stream.aclose()
     if differ:
-        fetch.contributions = [
-            (start, stop, witness if by == suspect else by)
-            for start, stop, by in fetch.contributions
-        ]
+        fetch.contributions.replace(suspect, witness)
     return differ
-
-
-def _parts(fetch: Fetch, suspect: str) -> Sequence[tuple[int, int]]:
-    return [(start, stop) for start, stop, by in fetch.contributions if by == suspect]

@@ -1,10 +1,13 @@
-"""One mirror as a source for one blob: what it may be asked for, and how it has done so far."""
+"""The mirrors as sources for one blob: what each may be asked for, how it has done so far."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from entrepot.errors import AttemptError, MirrorDenied, MirrorFailed, MirrorLied, MirrorNotFound
+from entrepot.mirror.registry import AskingOrder, asking_order
+from entrepot.mirror.setaside import SetAside
+from entrepot.mirror.wanted import Wanted
 from entrepot.upstream.mirror import MirrorClient
 
 _FIRST_REST_S = 0.25
@@ -64,3 +67,57 @@ class Source:
         rest_s = min(_FIRST_REST_S * 2**self._failures, _LONGEST_REST_S)
         self._failures += 1
         self.rests_until = now + rest_s
+
+
+class Sources:
+    """All mirrors that carry the repository, in configured order, for the length of one fill."""
+
+    def __init__(self, wanted: Wanted, set_aside: SetAside) -> None:
+        self._wanted = wanted
+        self._set_aside = set_aside
+        self._by_name = {
+            mirror.name: Source(mirror)
+            for mirror in wanted.registry.mirrors
+            if mirror.carries(wanted.repository)
+        }
+
+    def __getitem__(self, mirror: str) -> Source:
+        return self._by_name[mirror]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nobody is left who may be asked again."""
+        return all(source.given_up for source in self._by_name.values())
+
+    def doubted(self, now: float) -> frozenset[str]:
+        """Those who sent other bytes for this digest once."""
+        return self._set_aside.mirrors(self._wanted.digest, tuple(self._by_name), now)
+
+    def doubt(self, mirror: str, now: float) -> None:
+        """Ask `mirror` only as a last resort in the next fills."""
+        self._set_aside.put(self._wanted.digest, mirror, now)
+
+    def ready(self, now: float) -> list[Source]:
+        """Those who may be asked for a part now, were they not busy."""
+        doubted = self.doubted(now)
+        return [
+            source
+            for source in self._by_name.values()
+            if source.name not in doubted and source.usable(now) and not source.whole_only
+        ]
+
+    def others(self, mirror: str) -> list[str]:
+        """Those who may be asked what `mirror` sent."""
+        return [s.name for s in self._by_name.values() if s.name != mirror and not s.given_up]
+
+    def order(self, now: float) -> AskingOrder:
+        """Whom to ask for the next bytes when nobody is sending any."""
+        return asking_order(
+            self._wanted.registry.mirrors,
+            self._wanted.repository,
+            now,
+            prefer=self._wanted.prefer,
+            without=[s.name for s in self._by_name.values() if s.given_up],
+            later=[s.name for s in self._by_name.values() if s.rests_until > now],
+            doubted=self.doubted(now),
+        )

@@ -19,9 +19,9 @@ from entrepot.web.exchange import Exchange
 SERVER = "entrepot"
 API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": SERVER}
 
-_SLICE_BYTES = 8 * 1024 * 1024
+_SLICE_BYTES = 2 * 1024 * 1024
 _STALLED_CLIENT_S = 300.0
-"""How long a client may take for one slice before it is cut off."""
+"""How long a client may take for one slice before it is cut off: 7 kB/s is enough."""
 _READ_BYTES = 1024 * 1024
 
 

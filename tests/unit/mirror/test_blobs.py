@@ -24,6 +24,7 @@ async def test_the_size_of_a_cold_blob_is_asked_upstream_and_downloads_nothing(
 ) -> None:
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
         registry.put_blob("pause", DATA)
+        registry.fault(Fault("slow_headers", delay=0.1))
         sizes = await asyncio.gather(
             *(layer.blobs.stat(PAUSE, DIGEST, layer.deadline()) for _ in range(5))
         )

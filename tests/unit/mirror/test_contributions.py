@@ -1,0 +1,25 @@
+"""Who sent which bytes."""
+
+from __future__ import annotations
+
+from entrepot.mirror.contributions import Contributions
+
+
+def test_pieces_that_follow_one_another_are_one_and_others_are_apart() -> None:
+    made = Contributions()
+    made.add(0, 5, "a")
+    made.add(5, 9, "a")
+    made.add(20, 30, "b")
+    made.add(9, 12, "a")
+    assert made.of("a") == [(0, 9), (9, 12)]
+    assert made.mirrors == {"a", "b"}
+
+
+def test_replacing_and_clearing() -> None:
+    made = Contributions()
+    made.add(0, 5, "a")
+    made.add(5, 9, "b")
+    made.replace("a", "c")
+    assert (made.of("a"), made.of("c")) == ([], [(0, 5)])
+    made.clear()
+    assert made.mirrors == frozenset()
