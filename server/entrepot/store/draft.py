@@ -119,7 +119,6 @@ class Draft:
                     for part in mine:
                         self._writing = self._writing.remove(part.start, part.stop)
             self._advance(mine)
-            self._sync_when_due()
 
     def catch_up(self, limit: int) -> bool:
         """Hash at most `limit` bytes that are there already; whether there is more to do."""
@@ -236,15 +235,26 @@ class Draft:
             else:
                 self._frontier.absorb(known.cut(at, known.stop).buffers)
 
-    def _sync_when_due(self) -> None:
-        with self._state:
-            if self._syncing or self._unsynced < self._durable_every:
-                return
-            self._syncing = True
-        try:
-            self._sync()
-        finally:
-            self._syncing = False
+    @property
+    def sync_due(self) -> bool:
+        """Whether so much has been written since the last `sync` that it should be made durable."""
+        return self._unsynced >= self._durable_every and not self._syncing
+
+    def sync(self) -> None:
+        """Make durable what is there, beside further writes; nothing to do when it is not due.
+
+        A writer does not wait for this: fsync takes as long as the disk likes, and what it is for,
+        trust after a power cut, can come later than the bytes.
+        """
+        with self._gate.shared():
+            with self._state:
+                if not self._open or self._failed or not self.sync_due:
+                    return
+                self._syncing = True
+            try:
+                self._sync()
+            finally:
+                self._syncing = False
 
     def _sync(self) -> None:
         with self._state:

@@ -77,6 +77,8 @@ class Partial:
         chunk = Chunk(offset, tuple(memoryview(part).cast("B") for part in parts if len(part)))
         if chunk.buffers:
             await self._writes.run(lambda: self._draft.write(chunk))
+            if self._draft.sync_due:
+                self._writes.begin(self._draft.sync)
 
     async def verify(self) -> bool:
         """Whether `size` is known, all of it is there and it is what the digest names."""

@@ -56,6 +56,13 @@ class DiskThreads:
         except OSError as error:
             raise disk_error(error) from error
 
+    def begin(self, work: Callable[[], None]) -> None:
+        """Do `work` in a thread some time; it keeps its own account of what went wrong.
+
+        `aclose` waits for it.
+        """
+        self._executor.submit(work)
+
     async def aclose(self) -> None:
         """Wait for running work and end the threads; safe to call twice."""
         await asyncio.to_thread(self._executor.shutdown)
