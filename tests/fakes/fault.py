@@ -63,7 +63,8 @@ class Fault(_Options):
     status        `status`, `headers`, `body`
     reset         RST once `after_bytes` of the body have left this machine's send queue
     truncate      a clean end of connection after `after_bytes` under the full Content-Length
-    stall         nothing more after `after_bytes`; the connection stays open
+    stall         nothing more after `after_bytes`; the connection stays open, and an answer that
+                  is no longer than that is whole
     drip          `bytes_per_second` from `after_bytes` on
     flip          one bit of the byte at offset `after_bytes` of the *blob* (negative: from its
                   end) is wrong in every answer that covers it
@@ -121,7 +122,8 @@ def deliver(answer: Answer, fault: Fault | None) -> Delivery:
         case "truncate":
             return replace(plain, stop_at=cut, ending=Ending.CLOSE)
         case "stall":
-            return replace(plain, stop_at=cut, ending=Ending.STALL)
+            whole = bool(size) and cut == size
+            return plain if whole else replace(plain, stop_at=cut, ending=Ending.STALL)
         case "drip":
             return replace(plain, slow_from=cut, slow_bytes_per_second=fault.bytes_per_second)
         case "wrong_length":

@@ -7,6 +7,7 @@ import itertools
 import socket
 import ssl
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -104,6 +105,7 @@ class FakeRegistry:
         if gzip_manifests:
             self._always.append(Fault("gzip", path="/manifests/", times=None))
         self._armed: list[_Armed] = []
+        self._mood: Callable[[Recorded], Fault | None] | None = None
         self._failures: list[Exception] = []
         self._journal = Journal()
         self._paces: weakref.WeakKeyDictionary[asyncio.Transport, Pace] = (
@@ -245,9 +247,14 @@ class FakeRegistry:
         """Strike the next requests that match; of several faults, the oldest that matches."""
         self._armed.append(_Armed(fault))
 
+    def trouble(self, mood: Callable[[Recorded], Fault | None]) -> None:
+        """Let `mood` choose a fault, or none, for each request that no fault above meets."""
+        self._mood = mood
+
     def clear_faults(self) -> None:
         """Behave from here on."""
         self._armed.clear()
+        self._mood = None
 
     def expire_tokens(self) -> None:
         """Refuse every token issued so far."""
@@ -358,8 +365,9 @@ class FakeRegistry:
                 if armed.left is not None:
                     armed.left -= 1
                 return armed.fault
+        moody = self._mood(record) if self._mood else None
         met = (fault for fault in self._always if fault.meets(record.method, record.target))
-        return next(met, None)
+        return moody or next(met, None)
 
     def _pace(self, request: web.BaseRequest) -> Pace | None:
         if self.bytes_per_second is None or request.transport is None:

@@ -1,0 +1,63 @@
+"""One seed for everything that is left to chance here, and a count of what was tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+DEFAULT_SEED = 20260801
+
+TRIED = pytest.StashKey[Counter[str]]()
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fault-seed",
+        type=int,
+        default=DEFAULT_SEED,
+        help="what chance decides in tests/faults; name a file or directory there as well",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TRIED] = Counter()
+    config.stash[FIGURES] = []
+
+
+def _seed_of(config: pytest.Config) -> int:
+    # Without a path below tests/faults pytest reads this file too late to know the option.
+    return int(config.getoption("--fault-seed", DEFAULT_SEED))
+
+
+@pytest.fixture
+def fault_seed(request: pytest.FixtureRequest) -> int:
+    """The number given by --fault-seed."""
+    return _seed_of(request.config)
+
+
+@pytest.fixture
+def tried(request: pytest.FixtureRequest) -> Counter[str]:
+    """How many cases ended which way; told when the session ends."""
+    return request.config.stash[TRIED]
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Lines to be told when the session ends."""
+    return request.config.stash[FIGURES]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    tried, lines = config.stash[TRIED], config.stash[FIGURES]
+    if not tried and not lines:
+        return
+    terminalreporter.section(f"faults, seed {_seed_of(config)}")
+    if tried:
+        ends = ", ".join(f"{count} {name}" for name, count in tried.most_common())
+        terminalreporter.line(f"fault matrix: {tried.total()} cases: {ends}")
+    for line in lines:
+        terminalreporter.line(line)
