@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 import aiohttp
 from yarl import URL
@@ -13,47 +14,41 @@ from entrepot import __version__
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import AttemptError, MirrorUnreachable
 from entrepot.upstream.breakage import translate
-from entrepot.upstream.proxy import choose_proxy, environment_proxies
-from entrepot.upstream.resolver import Resolver
+from entrepot.upstream.connectors import connector
+from entrepot.upstream.proxy import choose_proxy, environment_proxies, is_socks
+from entrepot.upstream.routes import Route, Routes, read_routes
 
 READ_BUFFER_BYTES = 1 << 20
 _LONGEST_HEADER_BYTES = 64 << 10  # signed urls in Location grow long
+_CLOSED = "this mirror's client is closed"
 
 
 class Transport:
-    """One connection pool. `start` before the first request, `aclose` after the last.
+    """The connection pools of one mirror. `start` before the first request, `aclose` at the end.
 
-    No cookies, no decoding, no redirects followed, no netrc, no total time limit: time limits
-    other than that for connecting are the caller's.
+    One pool for each route and SOCKS proxy in use. No cookies, no decoding, no redirects followed,
+    no netrc, no total time limit: time limits other than that for connecting are the caller's.
     """
 
     def __init__(self, settings: MirrorSettings, timeouts: TimeoutSettings) -> None:
         self._settings = settings
         self._timeouts = timeouts
-        self._session: aiohttp.ClientSession | None = None
+        self._routes: Routes | None = None
+        self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        self._pools: dict[tuple[Route, str | None], aiohttp.ClientSession] = {}
         self._environment: dict[str, str] = {}
 
     async def start(self) -> None:
-        """Open the pool; OSError or ssl.SSLError when the configured CA cannot be read."""
-        context = await asyncio.to_thread(self._tls_context)
+        """Get ready; OSError or ssl.SSLError when a CA or a proxy's login cannot be read."""
         self._environment = environment_proxies()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=0, resolver=Resolver()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
-            auto_decompress=False,
-            requote_redirect_url=False,
-            read_bufsize=READ_BUFFER_BYTES,
-            max_field_size=_LONGEST_HEADER_BYTES,
-            max_line_size=_LONGEST_HEADER_BYTES,
-            headers={"User-Agent": f"entrepot/{__version__}", "Accept-Encoding": "identity"},
-        )
+        self._contexts, self._routes = await asyncio.to_thread(self._read)
 
     async def aclose(self) -> None:
         """Close every connection; safe to call twice, and without `start`."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        self._routes = None
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.close()
 
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str]
@@ -63,30 +58,53 @@ class Transport:
         The caller closes the response. MirrorUnreachable when there is no answer, and MirrorLied
         for a url that cannot be sent.
         """
-        if self._session is None:
-            raise MirrorUnreachable("this mirror's client is closed")
+        if self._routes is None:
+            raise MirrorUnreachable(_CLOSED)
+        route = self._routes.choose(url)
+        proxy = choose_proxy(url, route, self._environment)
+        socks = proxy if is_socks(proxy) else None
         try:
-            return await self._session.request(
+            return await self._pool(route, socks).request(
                 method,
                 url,
                 headers=headers,
                 allow_redirects=False,
-                proxy=choose_proxy(url, self._settings.proxy, self._environment),
+                proxy=None if socks else proxy,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._failure(error, url) from error
         except RuntimeError as error:  # the session was closed meanwhile
-            raise MirrorUnreachable("this mirror's client is closed") from error
+            raise MirrorUnreachable(_CLOSED) from error
+
+    def _pool(self, route: Route, socks: str | None) -> aiohttp.ClientSession:
+        pool = self._pools.get((route, socks))
+        if pool is None:
+            pool = self._pools[route, socks] = aiohttp.ClientSession(
+                connector=connector(route, socks, self._contexts[route.ca]),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
+                auto_decompress=False,
+                requote_redirect_url=False,
+                read_bufsize=READ_BUFFER_BYTES,
+                max_field_size=_LONGEST_HEADER_BYTES,
+                max_line_size=_LONGEST_HEADER_BYTES,
+                headers={"User-Agent": f"entrepot/{__version__}", "Accept-Encoding": "identity"},
+            )
+        return pool
 
     def _failure(self, error: Exception, url: URL) -> AttemptError:
         host = url.host or ""
         return translate(error, host if url.is_default_port() else f"{host}:{url.port}")
 
-    def _tls_context(self) -> ssl.SSLContext:
-        """Build the TLS context: reads the system's certificates, so on a thread of its own."""
+    def _read(self) -> tuple[dict[Path | None, ssl.SSLContext], Routes]:
+        """Read certificates and logins: from files, so on a thread of its own."""
+        routes = read_routes(self._settings)
+        return {ca: self._tls_context(ca) for ca in {route.ca for route in routes.all()}}, routes
+
+    def _tls_context(self, ca: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context()
-        if self._settings.ca is not None:
-            context.load_verify_locations(cafile=self._settings.ca)
+        if ca is not None:
+            context.load_verify_locations(cafile=ca)
         if self._settings.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from entrepot.upstream.resolver import Resolver
+from entrepot.upstream.resolver import PinnedResolver, Resolver
 
 pytestmark = pytest.mark.rule("P28")
 
@@ -55,4 +55,18 @@ async def test_a_question_that_hangs_uses_nobodys_thread_and_may_be_given_up(
         for thread in threading.enumerate():
             if thread.name.startswith("resolve "):
                 await asyncio.to_thread(thread.join)
+    await resolver.close()
+
+
+async def test_pinned_addresses_are_the_answer_to_every_question() -> None:
+    resolver = PinnedResolver(["127.0.0.1", "::1"])
+    both = await resolver.resolve("registry.example", 443, socket.AF_UNSPEC)
+    assert [(one["host"], one["port"], one["family"]) for one in both] == [
+        ("127.0.0.1", 443, socket.AF_INET),
+        ("::1", 443, socket.AF_INET6),
+    ]
+    four = await resolver.resolve("other.example", 443, socket.AF_INET)
+    assert [one["host"] for one in four] == ["127.0.0.1"]
+    with pytest.raises(OSError, match="no pinned address"):
+        await PinnedResolver(["::1"]).resolve("registry.example", 443, socket.AF_INET)
     await resolver.close()
