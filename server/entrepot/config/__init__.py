@@ -1,6 +1,6 @@
 """YAML to typed settings; every mistake at once, each with its place in the file."""
 
-from entrepot.config.addresses import Address
+from entrepot.config.addresses import DIRECT, Address
 from entrepot.config.credentials import Credentials
 from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSettings
 from entrepot.config.loading import default_path, load_settings, preset_path
@@ -19,6 +19,7 @@ from entrepot.config.settings import (
 )
 
 __all__ = [
+    "DIRECT",
     "Address",
     "Allowance",
     "BandwidthRule",
