@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "tasks": {"errors"},
     "log": {"errors"},
     "metrics": {"errors"},
+    "allocator": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
     "clients": {"oci"} | COMMON,
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
     "web": {"oci", "config", "mirror"} | COMMON,
     "app": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
-    "cli": {"oci", "config", "app", "archive", "clients"} | COMMON,
+    "cli": {"oci", "config", "app", "archive", "clients", "allocator"} | COMMON,
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.

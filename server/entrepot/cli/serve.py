@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import structlog
 
+from entrepot.allocator import keep_buffers
 from entrepot.app import running
 from entrepot.config import ConfigError, Settings, load_settings
 from entrepot.errors import StoreError
@@ -46,6 +47,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None) -> None:
         click.echo(str(error), err=True)
         sys.exit(2)
     configure_log(settings.log.format, settings.log.level)
+    keep_buffers()
     try:
         asyncio.run(_serve(settings))
     except (StoreError, OSError) as error:
