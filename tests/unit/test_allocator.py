@@ -17,5 +17,6 @@ print(kept, (after - before) * 4096 < 100 << 20)
 
 
 def test_taken_and_memory_beyond_a_bound_goes_back_to_the_system() -> None:
-    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", _PROBE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]

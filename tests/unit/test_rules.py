@@ -11,6 +11,7 @@ import pytest
 
 from rules import Contract, collect, load_contract, table, uncovered, unknown
 
+ROOT = Path(__file__).parents[2]
 CONTRACT = load_contract()
 SMALL = Contract({"One": {"S-1": "a", "S-2": "b", "S-3": "c"}}, {"S-3": "not ours"}, {"P1": "d"})
 SOURCE = """
@@ -30,6 +31,15 @@ class TestMany:
 
 def test_no_test_is_marked_with_an_unknown_rule() -> None:
     assert unknown(CONTRACT, collect()) == []
+
+
+def test_every_rule_that_concerns_us_has_a_test() -> None:
+    assert uncovered(CONTRACT, collect()) == []
+
+
+def test_the_committed_table_is_the_one_that_the_tests_make() -> None:
+    committed = (ROOT / "docs" / "contract-coverage.md").read_text()
+    assert committed == table(CONTRACT, collect()), "run `make rules`"
 
 
 def test_the_marks_of_this_tree_are_found() -> None:

@@ -34,6 +34,9 @@ async def busybox(tmp_path: Path) -> AsyncIterator[Serving]:
             yield served
 
 
+pytestmark = pytest.mark.rule("§11")
+
+
 @pytest.mark.rule("N-9", "S-8")
 async def test_ping(busybox: Serving) -> None:
     assert (await busybox.get("/v2/")).status == 200

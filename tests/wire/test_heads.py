@@ -26,7 +26,7 @@ def put_all(mirror: FakeRegistry) -> str:
     return str(mirror.put_blob("pause", LAYER))
 
 
-@pytest.mark.rule("C-13", "C-14", "N-1", "G-2", "D-3", "O-1", "Q-2", "X-1")
+@pytest.mark.rule("§8", "C-13", "C-14", "N-1", "G-2", "D-3", "O-1", "Q-2", "X-1")
 @pytest.mark.parametrize("state", ["cold", "warm"])
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 @pytest.mark.parametrize("by", ["tag", "digest"])
@@ -48,7 +48,7 @@ async def test_the_head_of_a_manifest(method: str, by: str, state: str, tmp_path
         assert got.body == (BOTH.manifest if method == "GET" else b"")
 
 
-@pytest.mark.rule("L-8", "N-1", "O-2", "G-3", "Q-2", "X-1")
+@pytest.mark.rule("§8", "L-8", "N-1", "O-2", "G-3", "Q-2", "X-1")
 @pytest.mark.parametrize("state", ["cold", "warm"])
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 async def test_the_head_of_a_blob(method: str, state: str, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_the_head_of_a_blob(method: str, state: str, tmp_path: Path) -> No
         assert got.body == (LAYER if method == "GET" else b"")
 
 
-@pytest.mark.rule("L-8", "T-5", "T-6")
+@pytest.mark.rule("§8", "L-8", "T-5", "T-6")
 @pytest.mark.parametrize("state", ["cold", "warm"])
 async def test_the_head_of_a_part_of_a_blob(state: str, tmp_path: Path) -> None:
     async with FakeRegistry() as mirror, serving(tmp_path, mirror) as served:
@@ -88,7 +88,7 @@ async def test_the_head_of_a_part_of_a_blob(state: str, tmp_path: Path) -> None:
         assert got.body == LAYER[500:1500]
 
 
-@pytest.mark.rule("T-8")
+@pytest.mark.rule("§8", "T-8")
 @pytest.mark.parametrize("state", ["cold", "warm"])
 async def test_the_head_of_a_range_past_the_end(state: str, tmp_path: Path) -> None:
     async with FakeRegistry() as mirror, serving(tmp_path, mirror) as served:
@@ -102,7 +102,7 @@ async def test_the_head_of_a_range_past_the_end(state: str, tmp_path: Path) -> N
         assert_is_error(got)
 
 
-@pytest.mark.rule("E-4", "N-4")
+@pytest.mark.rule("§8", "E-4", "N-4")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
     ("target", "status", "code"),

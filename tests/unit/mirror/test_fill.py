@@ -209,7 +209,7 @@ async def test_a_range_of_a_blob_being_filled(tmp_path: Path) -> None:
         assert await read_all(reader, 2 * MIB, 2 * MIB + 100) == BIG[2 * MIB : 2 * MIB + 100]
 
 
-@pytest.mark.rule("F-9", "E-2", "P18")
+@pytest.mark.rule("F-9", "E-2", "P18", "C-20")
 async def test_a_blob_that_no_mirror_has_is_unknown_to_every_waiter(tmp_path: Path) -> None:
     async with (
         FakeRegistry() as one,

@@ -15,6 +15,7 @@ PICTURE = image("by digest")
 OTHER = image("other")
 
 
+@pytest.mark.rule("C-17")
 async def test_a_digest_is_fetched_once_and_then_held(tmp_path: Path) -> None:
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
         registry.put_image("pause", None, PICTURE)
