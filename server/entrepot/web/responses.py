@@ -109,17 +109,19 @@ async def _sendfile(
     request: web.BaseRequest, reader: BlobReader, start: int, stop: int, exchange: Exchange
 ) -> None:
     loop = asyncio.get_running_loop()
-    offset = start
+    offset = ready = start
     while offset < stop:
-        ready = min(await reader.wait(offset), stop, offset + _SLICE_BYTES)
+        if ready <= offset:
+            ready = min(await reader.wait(offset), stop)
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client went away")
+        count = min(ready - offset, _SLICE_BYTES)
         async with asyncio.timeout(_STALLED_CLIENT_S):
-            sent = await loop.sendfile(transport, reader.file, offset, ready - offset)
+            sent = await loop.sendfile(transport, reader.file, offset, count)
         exchange.sent_bytes += sent
         offset += sent
-        if offset != ready:
+        if sent != count:
             raise TransferBroken("the file is shorter than it was")
 
 
