@@ -87,7 +87,8 @@ async def send_blob(
 ) -> None:
     """Send what `reader` has, as it comes; the connection is cut when it will not all come.
 
-    A body must never end early and cleanly (T-3): on TransferBroken the transport is aborted and
+    A body must never end early and cleanly, nor with an error's words at its end (T-3, P4): when
+    the bytes do not come, or the disk does not give them, the transport is aborted and
     ConnectionResetError raised, which aiohttp takes as the end of the connection.
     """
     await response.prepare(request)
@@ -98,7 +99,9 @@ async def send_blob(
             start, stop = (part.start, part.stop) if part is not None else (0, reader.size)
             await _sendfile(request, reader, start, stop, exchange)
         await response.write_eof()
-    except (TransferBroken, TimeoutError) as error:
+    except ConnectionError:
+        raise
+    except Exception as error:
         exchange.reason = str(error) or "the client read nothing for too long"
         if request.transport is not None:
             request.transport.abort()

@@ -180,6 +180,18 @@ async def test_a_file_shorter_than_it_was_cuts_the_connection(file: BinaryIO) ->
     assert exchange.reason == "the file is shorter than it was"
 
 
+@pytest.mark.rule("T-3", "P4")
+@pytest.mark.parametrize("size", [len(DATA), None], ids=["sized", "chunked"])
+async def test_a_disk_that_fails_cuts_the_connection_and_says_nothing_in_the_body(
+    file: BinaryIO, tmp_path: Path, size: int | None
+) -> None:
+    with (tmp_path / "data").open("ab", buffering=0) as unreadable:
+        got, exchange = await sent(GrowingFile(unreadable, size, [len(DATA)]))
+    file.close()
+    assert (got.status, got.whole, got.body) == (200, False, b"")
+    assert exchange.reason
+
+
 @pytest.mark.rule("Q-1")
 async def test_a_length_nobody_knows_is_sent_in_chunks(file: BinaryIO) -> None:
     got, exchange = await sent(GrowingFile(file, None, [1000, len(DATA)]))
