@@ -235,7 +235,7 @@ class Fetch:
     ) -> asyncio.Task[None]:
         source.busy += 1
         task = asyncio.get_running_loop().create_task(
-            self._bring(source, transfer, stream),
+            self._bring(source, transfer, transfer.stop, stream),
             name=f"bring {source.name} {transfer.at}-{transfer.stop}",
         )
         self._running[task] = transfer
@@ -255,8 +255,13 @@ class Fetch:
 
     # -- one transfer --------------------------------------------------------------------------
 
-    async def _bring(self, source: Source, transfer: Transfer, stream: BlobStream | None) -> None:
-        """Write what comes until the transfer has ended; failures are noted, not raised."""
+    async def _bring(
+        self, source: Source, transfer: Transfer, asked: int, stream: BlobStream | None
+    ) -> None:
+        """Write what comes until the transfer has ended; failures are noted, not raised.
+
+        The mirror was asked up to `asked`; the transfer may have been shortened since.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -265,6 +270,8 @@ class Fetch:
                 stop = transfer.stop if transfer.stop != self.partial.size else None
                 stream = await self.open_part(source.name, transfer.at, stop)
                 source.client.health.record_success(loop.time())
+            if stream.stop is not None and stream.stop > asked:
+                self._take_whole(source, transfer, stream.stop)
             await self._copy(source, transfer, stream)
         except AttemptError as error:
             if stream is not None:
@@ -292,7 +299,6 @@ class Fetch:
     async def _copy(self, source: Source, transfer: Transfer, stream: BlobStream) -> None:
         loop = asyncio.get_running_loop()
         began, first = loop.time(), transfer.at
-        self._extend_if_whole(source, transfer, stream)
         while transfer.left:
             data = await stream.read()
             if not data:
@@ -311,14 +317,11 @@ class Fetch:
             self.partial.size = transfer.at  # nobody had said it; this was the end
             self._ended = True
 
-    def _extend_if_whole(self, source: Source, transfer: Transfer, stream: BlobStream) -> None:
+    def _take_whole(self, source: Source, transfer: Transfer, stop: int) -> None:
         """A mirror that ignores ranges sends everything from here on: take it rather than ask."""
-        if stream.stop is not None and stream.stop > transfer.stop:
-            source.whole_only = True
-            others = [
-                t.at for t in self._running.values() if t is not transfer and t.at > transfer.at
-            ]
-            transfer.stop = min([stream.stop, *others])
+        source.whole_only = True
+        others = [t.at for t in self._running.values() if t is not transfer and t.at > transfer.at]
+        transfer.stop = min([stop, *others])
 
     async def _write(self, source: Source, transfer: Transfer, data: bytes) -> None:
         start, stop = transfer.at, transfer.at + len(data)

@@ -61,6 +61,22 @@ async def test_a_small_blob_is_left_to_one_mirror(tmp_path: Path) -> None:
         assert mirrors[1].requests == []
 
 
+async def test_a_mirror_whose_share_was_cut_while_it_answered_is_asked_for_more(
+    tmp_path: Path,
+) -> None:
+    """Nobody said how long the blob is, so the first is asked for all of it: it does range."""
+    async with AsyncExitStack() as stack:
+        fast = await stack.enter_async_context(FakeRegistry(bytes_per_second=96 * MIB))
+        slow = await stack.enter_async_context(FakeRegistry(bytes_per_second=6 * MIB))
+        for mirror in (fast, slow):
+            mirror.put_blob("pause", LARGE)
+        layer = await stack.enter_async_context(mirroring(tmp_path, fast.url, slow.url))
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert await read_all(reader) == LARGE
+        assert len(fast.requests) > 1
+        assert fast.bytes_sent("/blobs/") > slow.bytes_sent("/blobs/")
+
+
 async def test_a_mirror_without_ranges_is_no_help_and_no_harm(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         mirrors = await fakes(stack, 2, 48 * MIB)
