@@ -7,7 +7,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -17,7 +17,7 @@ from benchmarks import load, process
 from benchmarks.content import MANIFEST_TYPE, Blob, Content, write_content
 from benchmarks.origin import ThrottledOrigin
 from benchmarks.result import Figure, Row
-from benchmarks.servers import SERVERS, Running
+from benchmarks.servers import SERVERS, Running, entrepot
 from programs.nginx import Nginx, StaticRegistry
 
 ORIGIN_BYTES_PER_SECOND = 10_000_000
@@ -82,6 +82,12 @@ class Bench:
                 yield running
         finally:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    @asynccontextmanager
+    async def stripes(self, origins: Sequence[str]) -> AsyncIterator[Running]:
+        """Entrepot with several mirrors and an empty cache."""
+        async with entrepot(self._fresh("stripes"), *origins) as running:
+            yield running
 
     @asynccontextmanager
     async def servers(self, origin: str) -> AsyncIterator[list[Running]]:
@@ -234,6 +240,50 @@ async def fan_out(bench: Bench) -> list[Figure]:
     return [Figure("fan-out", title, "s", rows)]
 
 
+async def striped(bench: Bench) -> list[Figure]:
+    """The same cold blob from one mirror and from three, each giving 10 MB/s a connection."""
+    content = await bench.content(bench.scale.cold_bytes)
+    blob = content.blob
+    rows: list[Row] = []
+    async with AsyncExitStack() as stack:
+        origins = [
+            await stack.enter_async_context(ThrottledOrigin(ORIGIN_BYTES_PER_SECOND, blob))
+            for _ in range(3)
+        ]
+        direct = await load.read_together(origins[0].url + blob.target, blob, 1)
+        rows.append(Row("no mirror", "1 client", (direct[0].seconds,), {}))
+        for mirrors in (1, 3):
+            for clients in (1, 8, 100):
+                case = f"{clients} client{'s' * (clients > 1)}"
+                row = await _stripe(bench, origins[:mirrors], blob, clients)
+                name = "entrepot, 1 mirror" if mirrors == 1 else f"entrepot, {mirrors} mirrors"
+                rows.append(replace(row, server=name, case=case))
+                bench.say(f"{name}: {case}: {rows[-1].median:.2f} s")
+    title = f"Cold blob of {_size(blob.size)} from one and three mirrors of 10 MB/s a connection"
+    return [Figure("striped", title, "s", rows)]
+
+
+async def _stripe(
+    bench: Bench, origins: Sequence[ThrottledOrigin], blob: Blob, clients: int
+) -> Row:
+    before = sum([await origin.bytes_sent() for origin in origins])
+    async with bench.stripes([origin.url for origin in origins]) as running:
+        cpu = process.cpu_s(running.pid)
+        readings = await load.read_together(running.url(blob.target), blob, clients)
+        beside = {
+            "cpu_s": process.cpu_s(running.pid) - cpu,
+            "peak_rss_bytes": process.peak_rss_bytes(running.pid),
+        }
+    fetched = sum([await _settled(origin) for origin in origins]) - before
+    first = [reading.first_byte_s for reading in readings]
+    beside |= {
+        "fetched_times": fetched / blob.size,
+        "first_byte_fastest_s": min(first),
+        "first_byte_slowest_s": max(first),
+    }
+    return Row("", "", (max(reading.seconds for reading in readings),), beside)
+
+
 async def _fan(origin: ThrottledOrigin, blob: Blob, name: str, url: str, *, clients: int) -> Row:
     before = await origin.bytes_sent()
     readings = await load.read_together(url, blob, clients)
@@ -272,5 +322,6 @@ FIGURES: Mapping[str, Callable[[Bench], Awaitable[list[Figure]]]] = {
     "manifests": manifests,
     "cached-blob": cached_blob,
     "fan-out": fan_out,
+    "striped": striped,
     "ingest": ingest,
 }

@@ -29,8 +29,9 @@ class Running:
 
 
 @asynccontextmanager
-async def _entrepot(directory: Path, origin: str) -> AsyncIterator[Running]:
-    config = {"registries": {REGISTRY: {"mirrors": [{"url": origin, "authority": True}]}}}
+async def entrepot(directory: Path, *origins: str) -> AsyncIterator[Running]:
+    """Entrepot with those origins as its mirrors, in that order."""
+    config = {"registries": {REGISTRY: {"mirrors": [{"url": url} for url in origins]}}}
     async with Entrepot(config, directory) as server:
         yield Running("entrepot", server.pid, server.url, f"?ns={REGISTRY}")
 
@@ -49,7 +50,7 @@ async def _distribution(directory: Path, origin: str) -> AsyncIterator[Running]:
 
 Start = Callable[[Path, str], AbstractAsyncContextManager[Running]]
 SERVERS: Mapping[str, Start] = {
-    "entrepot": _entrepot,
+    "entrepot": entrepot,
     "nginx": _nginx,
     "distribution": _distribution,
 }
