@@ -20,6 +20,7 @@ from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.registry import Registry
+from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.store.blobs import BlobStore
@@ -102,6 +103,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     timeouts = settings.timeouts
     # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
     rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
+    sweep = sweep_partials(store, settings.cache.unfinished, time.time)
+    _ = owner.start(sweep, name="sweep of partials")
     fills = Fills(store, metrics, rules)
     stack.push_async_callback(fills.aclose)
     overtake_s = settings.timeouts.overtake

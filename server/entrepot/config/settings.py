@@ -28,6 +28,8 @@ class CacheSettings(Frozen):
     path: FilePath = Path("/var/lib/entrepot")
     # Manifests kept in memory as well, so that a hit never waits for the disk.
     memory: Bytes = 64 * 1024**2
+    # How long a download that nobody has continued is kept, to be gone on with.
+    unfinished: PositiveSeconds = 7 * 24 * 3600.0
 
 
 class TimeoutSettings(Frozen):
