@@ -163,7 +163,13 @@ class Blobs:
             fill, started = self.fills.join(await self._wanted(image, digest))
             source = "fill" if started else "join"
         await _opened(fill, deadline)
-        return FillReader(fill, await fill.open_file(), fill.size, source)
+        file = await fill.open_file()
+        try:
+            await _opened(fill, deadline)  # again: what it had may be wrong and gone by now
+        except BaseException:
+            file.close()
+            raise
+        return FillReader(fill, file, fill.size, source)
 
     async def stat(self, image: ImageName, digest: Digest, deadline: float) -> tuple[int, str]:
         """The size of `digest` and where that is known from; starts no download.
@@ -218,6 +224,8 @@ class Blobs:
     async def _wanted(self, image: ImageName, digest: Digest) -> Wanted:
         hint = self.manifests.hints.get(digest)
         size = hint.size if hint is not None else await self.manifests.catalog.child_size(digest)
+        if size == 0 and not digest.matches(b""):
+            size = None  # whoever wrote that manifest did not know
         return Wanted(
             digest=digest,
             registry=self.registries[image.registry],

@@ -19,7 +19,10 @@ class Contributions:
         return frozenset(mirror for _, _, mirror in self._parts)
 
     def add(self, start: int, stop: int, mirror: str) -> None:
-        """Note that [start, stop) came from `mirror`; pieces that follow one another are one."""
+        """Note that [start, stop) came from `mirror`; pieces that follow one another are one.
+
+        With nothing in between: it said that the blob ends there.
+        """
         last = self._parts[-1] if self._parts else None
         if last is not None and last[1:] == (start, mirror):
             self._parts[-1] = (last[0], stop, mirror)
@@ -27,8 +30,8 @@ class Contributions:
             self._parts.append((start, stop, mirror))
 
     def of(self, mirror: str) -> list[Interval]:
-        """What came from `mirror`."""
-        return [(start, stop) for start, stop, by in self._parts if by == mirror]
+        """What came from `mirror`; never empty intervals."""
+        return [(start, stop) for start, stop, by in self._parts if by == mirror and start < stop]
 
     def replace(self, mirror: str, other: str) -> None:
         """Note that everything from `mirror` has been replaced by what `other` sent."""

@@ -102,7 +102,13 @@ class Fetch:
                 if self._running:
                     pause_s = _LOOK_EVERY_S
                     await self._wait(_LOOK_EVERY_S)
-                elif not await self._open():
+                    continue
+                if self.answered and (rest_s := self.sources.rest_s(now)):
+                    # An answer alone is no progress: a mirror may break off at its first byte.
+                    self._raise_if_hopeless(now)
+                    await self._wait(rest_s)
+                    continue
+                if not await self._open():
                     self._raise_if_hopeless(loop.time())
                     await self._wait(pause_s)
                     pause_s = min(pause_s * 2, 10.0)
@@ -125,6 +131,10 @@ class Fetch:
         if self.partial.size is None and won.answer.size is not None:
             self.partial.size = won.answer.size
         self.answered = True
+        if self._whole():  # an empty blob: a task would be stopped before it could close anything
+            await won.answer.aclose()
+            self.contributions.add(0, 0, won.mirror.name)
+            return True
         stop = part.stop if self.partial.size is None else min(part.stop, self.partial.size)
         transfer = Transfer(won.mirror.name, part.start, stop, asyncio.get_running_loop().time())
         _ = self._begin(self.sources[won.mirror.name], transfer, won.answer)
@@ -263,7 +273,7 @@ class Fetch:
         The mirror was asked up to `asked`; the transfer may have been shortened since.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began, first = loop.time(), transfer.at
         try:
             if stream is None:
                 source.client.health.begin_trial(began)
@@ -275,6 +285,8 @@ class Fetch:
             await self._copy(source, transfer, stream)
         except AttemptError as error:
             if stream is not None:
+                if transfer.at > first:
+                    source.moved()
                 self._failed(source.name, error)
             source.client.health.record_failure(error, loop.time())
             elapsed_s = loop.time() - began
@@ -315,6 +327,7 @@ class Fetch:
         source.measured(transfer.at - first, loop.time() - began)
         if self.partial.size is None and transfer.left:
             self.partial.size = transfer.at  # nobody had said it; this was the end
+            self.contributions.add(transfer.at, transfer.at, source.name)
             self._ended = True
 
     def _take_whole(self, source: Source, transfer: Transfer, stop: int) -> None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import structlog
 
-from entrepot.errors import Attempt, EntrepotError, Exhausted, MirrorLied, TransferBroken
+from entrepot.errors import AllFailed, Attempt, EntrepotError, Exhausted, MirrorLied, TransferBroken
 from entrepot.metrics import Metrics
 from entrepot.mirror.fetch import Fetch
 from entrepot.mirror.liar import find_liar
@@ -218,9 +218,13 @@ class Fill:
         """Forget the bytes, and set aside who sent them.
 
         With bytes from before a restart nobody is accused the first time; the second time
-        everybody who took part is, so this ends.
+        everybody who took part is, so this ends. Raises AllFailed when nobody did: the length
+        then is not a mirror's but that of a manifest.
         """
         certain = not self._resumed
+        if certain and not fetch.contributions.mirrors:
+            told = f"{self.wanted.title}: it is not {partial.size} bytes long, as a manifest says"
+            raise AllFailed(told, tuple(self.attempts))
         self._reject(set(fetch.contributions.mirrors) if certain else set(), fetch, partial)
         await partial.reset()
         self._expect(partial)

@@ -15,6 +15,13 @@ def test_pieces_that_follow_one_another_are_one_and_others_are_apart() -> None:
     assert made.mirrors == {"a", "b"}
 
 
+def test_who_said_that_it_ends_here_took_part_without_sending_anything() -> None:
+    made = Contributions()
+    made.add(0, 0, "a")
+    assert made.mirrors == {"a"}
+    assert not made.of("a")
+
+
 def test_replacing_and_clearing() -> None:
     made = Contributions()
     made.add(0, 5, "a")

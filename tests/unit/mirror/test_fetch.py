@@ -49,6 +49,18 @@ async def test_a_mirror_that_has_not_got_it_is_asked_once(tmp_path: Path) -> Non
         assert len(empty.requests) == 1
 
 
+async def test_an_empty_blob_of_unknown_length_gives_its_connection_back(tmp_path: Path) -> None:
+    small = blob(5000, "small")
+    async with AsyncExitStack() as stack:
+        mirror = await stack.enter_async_context(FakeRegistry())
+        only_one = {"url": mirror.url, "limits": {"concurrency": 1}}
+        layer = await stack.enter_async_context(mirroring(tmp_path, only_one))
+        for data in (b"", small):
+            mirror.put_blob("pause", data)
+            reader = await layer.blobs.open(PAUSE, Digest.of(data), layer.deadline())
+            assert await read_all(reader) == data
+
+
 async def test_a_small_blob_is_left_to_one_mirror(tmp_path: Path) -> None:
     small = blob(MIB, "small")
     async with AsyncExitStack() as stack:
@@ -99,6 +111,24 @@ async def test_what_a_stalled_mirror_owes_is_brought_by_another_before_it_gives_
         reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
         async with asyncio.timeout(15):  # far below the 30 s of the stall
             assert await read_all(reader) == LARGE
+
+
+@pytest.mark.parametrize("size", [150_000, 3_000_000])
+async def test_a_crawling_mirror_is_helped_out_by_another(tmp_path: Path, size: int) -> None:
+    data = blob(size, "crawl")
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 2, None)
+        for mirror in mirrors:
+            mirror.put_blob("pause", data)
+        mirrors[0].fault(
+            Fault("drip", path="/blobs/", after_bytes=1000, bytes_per_second=2000, times=None)
+        )
+        layer = await stack.enter_async_context(
+            mirroring(tmp_path, *(m.url for m in mirrors), overtake_s=0.2)
+        )
+        reader = await layer.blobs.open(PAUSE, Digest.of(data), layer.deadline())
+        async with asyncio.timeout(20):  # alone it would take more than a minute
+            assert await read_all(reader) == data
 
 
 @pytest.mark.rule("L-3", "T-6")

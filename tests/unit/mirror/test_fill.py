@@ -9,6 +9,7 @@ import pytest
 
 from entrepot.errors import AllFailed, BlobUnknown, TransferBroken
 from entrepot.mirror.fill import HELD_BACK_BYTES
+from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import Tag
 from fakes.images import blob, image
@@ -49,6 +50,32 @@ async def test_many_readers_cost_one_download(tmp_path: Path) -> None:
         got = await asyncio.gather(*(pull(layer) for _ in range(20)))
         assert all(one == BIG for one in got)
         assert registry.bytes_sent("/blobs/") == len(BIG)
+
+
+@pytest.mark.rule("P3", "T-9")
+async def test_a_mirror_that_says_the_blob_is_empty_is_asked_once(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry() as empty,
+        FakeRegistry() as good,
+        mirroring(tmp_path, empty.url, good.url) as layer,
+    ):
+        for registry in (empty, good):
+            registry.put_blob("pause", BIG)
+        empty.content.repository("pause").blobs[str(BIG_DIGEST)] = b""
+        async with asyncio.timeout(10):
+            assert await pull(layer) == BIG
+        assert len(empty.requests) == 1
+
+
+async def test_a_length_that_no_blob_of_that_digest_has_ends_the_fill(tmp_path: Path) -> None:
+    """It is a manifest's, so there is no mirror to set aside, and nothing to try again with."""
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", BIG)
+        wanted = Wanted(BIG_DIGEST, layer.registry, PAUSE.repository, expected_size=0)
+        fill, _ = layer.fills.join(wanted)
+        async with asyncio.timeout(10):
+            with pytest.raises(AllFailed, match="not 0 bytes long, as a manifest says"):
+                await fill.wait_opened()
 
 
 @pytest.mark.rule("T-9", "P8")
