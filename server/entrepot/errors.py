@@ -85,13 +85,19 @@ class NotListed(RequestError):
 
 
 class AttemptError(EntrepotError):
-    """What one mirror did, once. `status` is its HTTP status when there was one."""
+    """What one mirror did, once. `status` is its HTTP status when there was one.
+
+    `elsewhere` is the host that failed when it was not the mirror's own but one that the mirror led
+    to. `asked` is False when it was our own decision and nothing was sent.
+    """
 
     outcome = "failed"
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.elsewhere = ""
+        self.asked = True
 
 
 class MirrorNotFound(AttemptError):

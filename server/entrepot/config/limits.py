@@ -12,12 +12,13 @@ from entrepot.config.frozen import Frozen
 from entrepot.config.quantities import parse_duration, parse_size
 
 _HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_COUNT = re.compile(r"(\d{1,9})\s*/\s*(\S+)")
 _DAY_MIN = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`amount` bytes in any `period_s` seconds."""
+    """`amount` bytes, or answers, in any `period_s` seconds."""
 
     amount: int
     period_s: float
@@ -47,6 +48,21 @@ def parse_allowance(value: object) -> object:
         allowance = Allowance(parse_size(size), parse_duration(period))
     except ValueError:
         raise ValueError("not bytes in a time: write it as 1GiB/2h") from None
+    if allowance.amount == 0 or allowance.period_s == 0:
+        raise ValueError("must be more than nothing")
+    return allowance
+
+
+def parse_count(value: object) -> object:
+    """Read "80/2d", or "none" as None; ValueError for anything else that is text."""
+    if value == "none":
+        return None
+    if not isinstance(value, str | int):
+        return value
+    found = _COUNT.fullmatch(str(value).strip())
+    if found is None:
+        raise ValueError("not a number in a time: write it as 80/2d")
+    allowance = Allowance(int(found[1]), parse_duration(found[2]))
     if allowance.amount == 0 or allowance.period_s == 0:
         raise ValueError("must be more than nothing")
     return allowance
@@ -113,6 +129,8 @@ class LimitSettings(Frozen):
     bytes_per_window: Annotated[Allowance | None, BeforeValidator(parse_allowance)] = Field(
         default=None, alias="bytes"
     )
+    # Answers of 403, 404, 429 and 5xx, for which some mirrors ban.
+    failures: Annotated[Allowance | None, BeforeValidator(parse_count)] = None
     bandwidth: Annotated[tuple[BandwidthRule, ...], BeforeValidator(_rules)] = ()
 
     @field_validator("bandwidth")

@@ -8,6 +8,7 @@ import aiohttp
 
 from entrepot.errors import AttemptError, MirrorLied, MirrorSilent, MirrorUnreachable
 from entrepot.upstream.breakage import translate
+from entrepot.upstream.passage import Passage
 
 PIECE_BYTES = 1 << 20
 
@@ -27,14 +28,16 @@ class BlobStream:
         size: int | None,
         skip: int,
         stall_s: float,
+        passage: Passage,
     ) -> None:
-        """`skip` bytes at the beginning of the body are thrown away."""
+        """`skip` bytes at the beginning of the body are thrown away. `passage` is closed too."""
         self.start = start
         self.stop = stop
         self.size = size
         self._response = response
         self._skip = skip
         self._stall_s = stall_s
+        self._passage = passage
         self._position = start
         self._ended = False
 
@@ -45,10 +48,12 @@ class BlobStream:
     async def read(self) -> bytes:
         """Tell the next bytes, what has arrived but at most 1 MiB; b"" at the true end.
 
-        MirrorSilent when nothing comes for the stall time, MirrorUnreachable when it ends or breaks
-        off early, MirrorLied when more comes than there is. May be cancelled, and then called anew.
+        Waits first while the mirror's bandwidth is used up. MirrorSilent when nothing comes for the
+        stall time, MirrorUnreachable when it ends or breaks off early, MirrorLied when more comes
+        than there is. May be cancelled, and then called anew.
         """
         while not self._ended:
+            await self._passage.ready()
             piece = await self._receive()
             if not piece:
                 self._end()
@@ -71,12 +76,15 @@ class BlobStream:
             self._response.release()
         else:
             self._response.close()
+        self._passage.close()
 
     async def _receive(self) -> bytes:
-        content = self._response.content
+        content, passage = self._response.content, self._passage
+        began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._stall_s):
-                return await content.read(PIECE_BYTES)
+            with passage.waiting():
+                async with asyncio.timeout(self._stall_s):
+                    piece = await content.read(min(PIECE_BYTES, passage.piece_bytes))
         except TimeoutError as error:
             silent = MirrorSilent(f"sent nothing for {self._stall_s:g} s at byte {self._position}")
             raise self._failed(silent) from error
@@ -85,10 +93,13 @@ class BlobStream:
             # link that breaks often that is the difference between slow and never.
             rest = content._read_nowait(PIECE_BYTES)  # noqa: SLF001 - the library has no other way
             if rest:
+                passage.received(len(rest), began)
                 return rest
             if isinstance(error, aiohttp.ClientPayloadError) and self._missing():
                 raise self._failed(self._early()) from error
             raise self._failed(translate(error, self._response.url.host or "")) from error
+        passage.received(len(piece), began)
+        return piece
 
     def _end(self) -> None:
         if self._skip or self._missing():
@@ -104,4 +115,5 @@ class BlobStream:
 
     def _failed(self, error: AttemptError) -> AttemptError:
         self._response.close()
+        self._passage.failed(error)
         return error

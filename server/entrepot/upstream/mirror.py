@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from yarl import URL
 
 from entrepot.config import MirrorSettings, TimeoutSettings
-from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound
+from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound, MirrorSilent
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
 from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1, read_document
 from entrepot.oci.reference import Reference, RepositoryName, Tag
 from entrepot.tasks import TaskOwner
+from entrepot.upstream.asking import Asker
 from entrepot.upstream.authentication import Authenticator
-from entrepot.upstream.blobanswer import judge_blob, parse_length
+from entrepot.upstream.blobanswer import BlobAnswer, judge_blob, parse_length
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.body import read_body
 from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
-from entrepot.upstream.health import Health
+from entrepot.upstream.gate import Gates
+from entrepot.upstream.limits import Kind
 from entrepot.upstream.listing import next_page, read_tags
-from entrepot.upstream.quota import Quota, parse_quota
-from entrepot.upstream.request import Answer, Question, Requester
+from entrepot.upstream.quota import Quota
+from entrepot.upstream.request import Answer, Question
 from entrepot.upstream.tokens import TokenCache
 from entrepot.upstream.tokenserver import TokenServer
 from entrepot.upstream.transport import Transport
@@ -52,23 +54,36 @@ class MirrorClient:
     servers and standing still inside a body have limits of their own.
     """
 
-    def __init__(self, registry: str, settings: MirrorSettings, timeouts: TimeoutSettings) -> None:
-        """`registry` is the canonical name of the registry that this mirror stands in for."""
+    def __init__(
+        self,
+        registry: str,
+        settings: MirrorSettings,
+        timeouts: TimeoutSettings,
+        gates: Gates | None = None,
+    ) -> None:
+        """`registry` is the canonical name of the registry that this mirror stands in for.
+
+        `gates` are shared with the mirrors of other registries, whose limits are the same host's.
+        """
         self.registry = registry
         self.name = settings.name
-        self.health = Health()
-        self.quota: Quota | None = None
-        self.streams = 1
+        self.streams = settings.limits.streams
+        self.patience_s = settings.patience
         self._naming = settings.naming
         self._base = f"{settings.url}/v2/"
         self._stall_s = timeouts.stall
         self._owner = TaskOwner(f"mirror {settings.name}")
         self._transport = Transport(settings, timeouts)
         server = TokenServer(self._transport, timeouts.stall)
-        authenticator = Authenticator(settings, server, TokenCache(self._owner))
-        self._requester = Requester(
-            self._transport, authenticator, settings.headers, timeouts.stall
+        self._asker = Asker(
+            registry,
+            settings,
+            (gates or Gates()).of(settings.url, settings.limits),
+            self._transport,
+            Authenticator(settings, server, TokenCache(self._owner)),
+            stall_s=timeouts.stall,
         )
+        self.health = self._asker.health
 
     def __repr__(self) -> str:
         return f"<MirrorClient {self.name} for {self.registry}: {self.health!r}>"
@@ -81,6 +96,22 @@ class MirrorClient:
         """Give up token requests and close all connections, streams still open included."""
         await self._owner.aclose()
         await self._transport.aclose()
+
+    @property
+    def quota(self) -> Quota | None:
+        """What the mirror last said of the pulls it still grants."""
+        return self._asker.quota.quota
+
+    def ready_in(self, now: float, kind: Kind = Kind.BLOB) -> float:
+        """Tell the seconds until a question may be sent, by all that is known; 0 for now."""
+        return self._asker.ready_in(now, kind)
+
+    def silence(self, elapsed_s: float) -> MirrorSilent:
+        """Make the error for a question that its asker gave up on after so long.
+
+        It says whether the silence was the mirror's own or that of a host it had led to.
+        """
+        return self._asker.hosts.silence(f"no answer within {elapsed_s:.1f} s")
 
     def carries(self, repository: RepositoryName) -> bool:
         """Whether the naming rule has a name for it here."""
@@ -96,26 +127,13 @@ class MirrorClient:
         A mirror that refuses HEAD is asked with GET.
         """
         question = self._manifest_question("HEAD", repository, reference)
-        answer = await self._ask(question)
-        if answer.status in {405, 501}:
-            answer.response.release()
-            manifest = await self.get_manifest(repository, reference)
-            return ManifestHead(manifest.digest, manifest.media_type, manifest.size)
-        if answer.status != 200:
-            raise await self._requester.refusal(answer)
-        answer.response.release()
-        headers = answer.response.headers
-        media_type = bare(headers.get("Content-Type"))
-        if media_type == "text/html":
-            raise MirrorLied(_BLOCK_PAGE, status=200)
-        digest = _read_digest(headers.get("Docker-Content-Digest"))
-        if isinstance(reference, Digest):
-            comparable = digest is not None and digest.algorithm == reference.algorithm
-            if comparable and digest != reference and not is_schema1(media_type):
-                raise MirrorLied(f"answered {digest} when asked for {reference}", status=200)
-        coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-        size = None if coded else parse_length(headers.get("Content-Length"))
-        return ManifestHead(digest, media_type, size or None)
+        async with self._asker.asking(question) as answer:
+            if answer.status not in {200, 405, 501}:
+                raise await self._asker.refusal(answer)
+            if answer.status == 200:
+                return _judge_head(answer.response.headers, reference)
+        manifest = await self.get_manifest(repository, reference)
+        return ManifestHead(manifest.digest, manifest.media_type, manifest.size)
 
     async def get_manifest(self, repository: RepositoryName, reference: Reference) -> Manifest:
         """Fetch a manifest; its bytes are proved by a digest reference, or by the digest header.
@@ -123,21 +141,20 @@ class MirrorClient:
         MirrorLied when they are not what they should be or no manifest at all (P8, U-13),
         MirrorFailed beyond 8 MiB (C-15).
         """
-        answer = await self._ask(self._manifest_question("GET", repository, reference))
-        if answer.status != 200:
-            raise await self._requester.refusal(answer)
-        response = answer.response
-        try:
-            if bare(response.headers.get("Content-Type")) == "text/html":
+        async with self._asker.asking(
+            self._manifest_question("GET", repository, reference)
+        ) as answer:
+            if answer.status != 200:
+                raise await self._asker.refusal(answer)
+            headers = answer.response.headers
+            if bare(headers.get("Content-Type")) == "text/html":
                 raise MirrorLied(_BLOCK_PAGE, status=200)
-            body = await read_body(response, limit=LARGEST_MANIFEST_BYTES, stall_s=self._stall_s)
-        finally:
-            response.close()
+            body = await self._read(answer)
         expected = reference if isinstance(reference, Digest) else None
         try:
             if len(body) > _LARGE_BYTES:
-                return await asyncio.to_thread(_judge_manifest, body, response.headers, expected)
-            return _judge_manifest(body, response.headers, expected)
+                return await asyncio.to_thread(_judge_manifest, body, headers, expected)
+            return _judge_manifest(body, headers, expected)
         except ValueError as error:
             raise MirrorLied(str(error), status=200) from error
 
@@ -148,19 +165,18 @@ class MirrorClient:
         and the size read off the range (Q-1).
         """
         question = self._blob_question("HEAD", repository, digest, {})
-        answer = await self._ask(question)
-        answer.response.release()
-        headers = answer.response.headers
-        if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
-            raise MirrorLied(_BLOCK_PAGE, status=200)
-        size = parse_length(headers.get("Content-Length"))
-        if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
-            return size
-        unsure = answer.status in {200, 405, 501}
-        if not unsure and not (answer.redirected and answer.status in {400, 403}):
-            raise await self._requester.refusal(answer)
-        if answer.redirected and (told := _first_hop_size(answer, digest)) is not None:
-            return told
+        async with self._asker.asking(question) as answer:
+            headers = answer.response.headers
+            if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
+                raise MirrorLied(_BLOCK_PAGE, status=200)
+            size = parse_length(headers.get("Content-Length"))
+            if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
+                return size
+            unsure = answer.status in {200, 405, 501}
+            if not unsure and not (answer.redirected and answer.status in {400, 403}):
+                raise await self._asker.refusal(answer)
+            if answer.redirected and (told := _first_hop_size(answer, digest)) is not None:
+                return told
         return await self._probe_blob(repository, digest)
 
     async def open_blob(
@@ -181,28 +197,21 @@ class MirrorClient:
         last = "" if stop is None else stop - 1
         headers = {"Range": f"bytes={start}-{last}"} if start or stop is not None else {}
         question = self._blob_question("GET", repository, digest, headers)
-        answer = await self._ask(question)
-        if answer.redirected and answer.status in {400, 403}:
-            # The signed url may have expired on the way: the first hop gives out a new one (U-4).
-            answer.response.close()
-            answer = await self._ask(question)
-        if answer.status not in {200, 206, 416}:
-            raise await self._requester.refusal(answer)
-        response = answer.response
-        try:
-            judged = judge_blob(
-                response.status, response.headers, start=start, expected_size=expected_size
+
+        def judge(answer: Answer) -> BlobAnswer:
+            return judge_blob(
+                answer.status, answer.response.headers, start=start, expected_size=expected_size
             )
-        except (MirrorLied, MirrorFailed):
-            response.close()
-            raise
+
+        answer, judged, passage = await self._asker.open(question, judge)
         return BlobStream(
-            response,
+            answer.response,
             start=start,
             stop=judged.stop,
             size=judged.size,
             skip=judged.skip,
             stall_s=self._stall_s,
+            passage=passage,
         )
 
     async def list_tags(self, repository: RepositoryName) -> tuple[Tag, ...]:
@@ -213,11 +222,11 @@ class MirrorClient:
         for _ in range(_MOST_PAGES):
             assert url is not None
             headers = {"Accept": "application/json"}
-            answer = await self._ask(Question("GET", url, _scope(name), headers))
-            body = await self._body(answer)
+            async with self._asker.asking(Question("GET", url, _scope(name), headers)) as answer:
+                body = await self._body(answer)
+                link = ", ".join(answer.response.headers.getall("Link", ()))
             try:
                 tags.update(dict.fromkeys(read_tags(body)))
-                link = ", ".join(answer.response.headers.getall("Link", ()))
                 url = next_page(link, url)
             except ValueError as error:
                 raise MirrorLied(str(error), status=200) from error
@@ -232,11 +241,11 @@ class MirrorClient:
         """
         name = self._named(repository)
         url = URL(f"{self._base}{name}/referrers/{digest}", encoded=True)
-        answer = await self._ask(Question("GET", url, _scope(name), {"Accept": OCI_INDEX}))
-        if answer.status in {400, 405}:
-            answer.response.release()
-            raise MirrorNotFound("has no referrers API", status=answer.status)
-        body = await self._body(answer)
+        question = Question("GET", url, _scope(name), {"Accept": OCI_INDEX})
+        async with self._asker.asking(question) as answer:
+            if answer.status in {400, 405}:
+                raise MirrorNotFound("has no referrers API", status=answer.status)
+            body = await self._body(answer)
         try:
             index = read_document(body)
         except ValueError as error:
@@ -247,57 +256,49 @@ class MirrorClient:
 
     async def _probe_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
         question = self._blob_question("GET", repository, digest, {"Range": "bytes=0-0"})
-        answer = await self._ask(question)
-        if answer.status not in {200, 206, 416}:
-            raise await self._requester.refusal(answer)
-        answer.response.close()
-        headers = answer.response.headers
-        if bare(headers.get("Content-Type")) == "text/html":
-            raise MirrorLied(_BLOCK_PAGE, status=answer.status)
-        if answer.status == 206:
-            told = parse_content_range(headers.get("Content-Range"))
-            return None if told is None else told.size
-        if answer.status == 416:
-            return parse_unsatisfied(headers.get("Content-Range"))
-        return parse_length(headers.get("Content-Length"))
-
-    async def _ask(self, question: Question) -> Answer:
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        answer = await self._requester.send(question)
-        self.health.record_latency(loop.time() - asked_at)
-        self.quota = parse_quota(answer.first_headers) or self.quota
-        return answer
+        async with self._asker.asking(question) as answer:
+            if answer.status not in {200, 206, 416}:
+                raise await self._asker.refusal(answer)
+            headers = answer.response.headers
+            if bare(headers.get("Content-Type")) == "text/html":
+                raise MirrorLied(_BLOCK_PAGE, status=answer.status)
+            if answer.status == 206:
+                told = parse_content_range(headers.get("Content-Range"))
+                return None if told is None else told.size
+            if answer.status == 416:
+                return parse_unsatisfied(headers.get("Content-Range"))
+            return parse_length(headers.get("Content-Length"))
 
     async def _body(self, answer: Answer) -> bytes:
         if answer.status != 200:
-            raise await self._requester.refusal(answer)
-        response = answer.response
+            raise await self._asker.refusal(answer)
+        body = await self._read(answer)
         try:
-            body = await read_body(response, limit=LARGEST_MANIFEST_BYTES, stall_s=self._stall_s)
-        finally:
-            response.close()
-        try:
-            coding = response.headers.get("Content-Encoding")
+            coding = answer.response.headers.get("Content-Encoding")
             return decode(body, coding, LARGEST_MANIFEST_BYTES)
         except ValueError as error:
             raise MirrorLied(str(error), status=200) from error
+
+    async def _read(self, answer: Answer) -> bytes:
+        return await read_body(answer.response, limit=LARGEST_MANIFEST_BYTES, stall_s=self._stall_s)
 
     def _manifest_question(
         self, method: str, repository: RepositoryName, reference: Reference
     ) -> Question:
         name = self._named(repository)
+        kind = Kind.MANIFEST
         if isinstance(reference, Tag):
+            kind = Kind.TAG
             reference = self._naming.tag(repository, reference)
         url = URL(f"{self._base}{name}/manifests/{reference}", encoded=True)
-        return Question(method, url, _scope(name), {"Accept": ACCEPT})
+        return Question(method, url, _scope(name), {"Accept": ACCEPT}, kind)
 
     def _blob_question(
         self, method: str, repository: RepositoryName, digest: Digest, headers: dict[str, str]
     ) -> Question:
         name = self._named(repository)
         url = URL(f"{self._base}{name}/blobs/{digest}", encoded=True)
-        return Question(method, url, _scope(name), headers)
+        return Question(method, url, _scope(name), headers, Kind.BLOB)
 
     def _named(self, repository: RepositoryName) -> RepositoryName:
         name = self._naming.repository(self.registry, repository)
@@ -317,6 +318,20 @@ def _judge_manifest(body: bytes, headers: Mapping[str, str], expected: Digest | 
     plain = decode(body, headers.get("Content-Encoding"), LARGEST_MANIFEST_BYTES)
     claimed = headers.get("Docker-Content-Digest")
     return read_manifest(plain, headers.get("Content-Type"), expected=expected, claimed=claimed)
+
+
+def _judge_head(headers: Mapping[str, str], reference: Reference) -> ManifestHead:
+    media_type = bare(headers.get("Content-Type"))
+    if media_type == "text/html":
+        raise MirrorLied(_BLOCK_PAGE, status=200)
+    digest = _read_digest(headers.get("Docker-Content-Digest"))
+    if isinstance(reference, Digest):
+        comparable = digest is not None and digest.algorithm == reference.algorithm
+        if comparable and digest != reference and not is_schema1(media_type):
+            raise MirrorLied(f"answered {digest} when asked for {reference}", status=200)
+    coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+    size = None if coded else parse_length(headers.get("Content-Length"))
+    return ManifestHead(digest, media_type, size or None)
 
 
 def _read_digest(text: str | None) -> Digest | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -13,6 +13,8 @@ from entrepot.errors import AttemptError, MirrorFailed, MirrorLied
 from entrepot.upstream.authentication import Authenticator, Grant, Place
 from entrepot.upstream.body import read_body
 from entrepot.upstream.challenge import parse_challenges
+from entrepot.upstream.hosts import Hosts
+from entrepot.upstream.limits import Kind
 from entrepot.upstream.redirects import MOST_HOPS, STATUSES, next_hop, same_origin
 from entrepot.upstream.refusal import EXCERPT_BYTES, read_reason, refusal
 from entrepot.upstream.transport import Transport
@@ -31,15 +33,20 @@ class Question:
     url: URL
     scope: str
     headers: Mapping[str, str]
+    kind: Kind = Kind.LIST
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The first response that is no redirect. Whoever holds it closes `response`."""
+    """The first response that is no redirect. Whoever holds it closes `response`.
+
+    `elsewhere` is the host and port it comes from when that is not the mirror's own origin.
+    """
 
     response: aiohttp.ClientResponse
     hops: int
     first_headers: Mapping[str, str]
+    elsewhere: str = ""
 
     @property
     def status(self) -> int:
@@ -61,27 +68,42 @@ class Requester:
         authenticator: Authenticator,
         own_headers: Mapping[str, str],
         stall_s: float,
+        *,
+        hosts: Hosts,
+        repeated: Callable[[], None],
     ) -> None:
-        """`own_headers` are the settings' and go to the mirror's own origin only (P25)."""
+        """`own_headers` are the settings' and go to the mirror's own origin only (P25).
+
+        `repeated` is called for each further request that a question costs the mirror.
+        """
         self._transport = transport
         self._authenticator = authenticator
         self._own_headers = own_headers
         self._stall_s = stall_s
+        self._hosts = hosts
+        self._repeated = repeated
 
     async def send(self, question: Question) -> Answer:
         """Tell the answer, of whatever status, after redirects and the token flow.
 
-        The method is kept on every hop. AttemptError when there is no answer.
+        The method is kept on every hop. AttemptError when there is no answer; its `elsewhere` says
+        whose fault that is, and a host that failed lately is not asked at all.
         """
         place = Place(question.url, question.scope, own=True)
         first_headers: Mapping[str, str] | None = None
         for hops in range(MOST_HOPS + 1):
-            response = await self._authenticated(question, place)
+            elsewhere = "" if place.own else _host_and_port(place.url)
+            if elsewhere:
+                response = await self._asked_elsewhere(elsewhere, question, place)
+            else:
+                if hops:
+                    self._repeated()
+                response = await self._authenticated(question, place)
             if first_headers is None:
                 first_headers = response.headers
             location = response.headers.get("Location")
             if response.status not in STATUSES or location is None:
-                return Answer(response, hops, first_headers)
+                return Answer(response, hops, first_headers, elsewhere)
             response.release()
             try:
                 target = next_hop(place.url, location)
@@ -109,6 +131,20 @@ class Requester:
         now = dt.datetime.now(dt.UTC)
         return refusal(response.status, response.headers, reason, now, who=who)
 
+    async def _asked_elsewhere(
+        self, host: str, question: Question, place: Place
+    ) -> aiohttp.ClientResponse:
+        self._hosts.admit(host, question.url.raw_path)
+        try:
+            with self._hosts.waiting(host):
+                response = await self._authenticated(question, place)
+        except AttemptError as error:
+            self._hosts.failed(host, error)
+            raise
+        if response.status < 500:
+            self._hosts.answered(host)
+        return response
+
     async def _authenticated(self, question: Question, place: Place) -> aiohttp.ClientResponse:
         grant = await self._authenticator.recall(place)
         tries = 1
@@ -128,6 +164,8 @@ class Requester:
             response.release()
             grant = better
             tries += 1
+            if place.own:
+                self._repeated()
 
     def _headers(self, question: Question, place: Place, grant: Grant | None) -> Mapping[str, str]:
         headers = dict(self._own_headers) if place.own else {}
@@ -135,3 +173,7 @@ class Requester:
         if grant is not None:
             headers["Authorization"] = grant.header
         return headers
+
+
+def _host_and_port(url: URL) -> str:
+    return (url.host or "") if url.is_default_port() else f"{url.host}:{url.port}"

@@ -29,9 +29,11 @@ def test_everything_at_once() -> None:
         concurrency=10,
         requests_per_minute=20,
         bytes="1GiB/2h",
+        failures="80/2d",
         bandwidth=[{"hours": "01:00-07:00", "rate": "none"}, {"rate": "1MiB/s"}],
     )
     assert (written.streams, written.concurrency, written.requests_per_minute) == (2, 10, 20)
+    assert written.failures == Allowance(80, 172800.0)
     assert written.bytes_per_window == Allowance(1 << 30, 7200.0)
     assert [(rule.hours, rule.rate) for rule in written.bandwidth] == [
         (Hours(60, 420), None),
@@ -40,7 +42,10 @@ def test_everything_at_once() -> None:
 
 
 def test_none_is_no_limit() -> None:
-    assert limits(requests_per_minute="none", bytes="none", bandwidth="none") == LimitSettings()
+    assert (
+        limits(requests_per_minute="none", bytes="none", failures="none", bandwidth="none")
+        == LimitSettings()
+    )
     assert limits(requests_per_minute=None, bytes=None, bandwidth=None) == LimitSettings()
 
 
@@ -89,6 +94,10 @@ def test_what_are_no_hours_is_refused(wrong: str) -> None:
         ({"bytes": "0/2h"}, "more than nothing"),
         ({"bytes": "1GiB/0s"}, "more than nothing"),
         ({"bytes": [1]}, "Allowance"),
+        ({"failures": "80"}, "as 80/2d"),
+        ({"failures": "80/x"}, "not a duration"),
+        ({"failures": "0/2d"}, "more than nothing"),
+        ({"failures": {}}, "amount"),
         ({"bandwidth": "fast"}, "not a rate"),
         ({"bandwidth": 0}, "more than nothing"),
         ({"bandwidth": [{}]}, "Field required"),

@@ -86,7 +86,7 @@ async def test_a_token_near_its_end_is_not_used_any_more() -> None:
     ):
         filled(registry)
         await mirror.head_manifest(PAUSE, TAG)
-        cache = mirror._requester._authenticator._cache
+        cache = mirror._asker._requester._authenticator._cache
         for key, token in list(cache._tokens.items()):
             cache._tokens[key] = type(token)(token.value, asyncio.get_running_loop().time())
         await mirror.head_manifest(PAUSE, TAG)
@@ -253,5 +253,10 @@ async def test_no_secret_shows_in_errors_or_reprs() -> None:
         with pytest.raises(AttemptError) as caught:
             await mirror.get_manifest(PAUSE, TAG)
         assert str(caught.value) == "answered 401"
-        seen = [repr(mirror), repr(caught.value), repr(mirror._requester), repr(vars(mirror))]
+        seen = [
+            repr(mirror),
+            repr(caught.value),
+            repr(mirror._asker._requester),
+            repr(vars(mirror)),
+        ]
         assert not any("s3cret" in text or "bWU6" in text for text in seen)

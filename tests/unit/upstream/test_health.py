@@ -16,7 +16,7 @@ from entrepot.errors import (
     MirrorThrottled,
     MirrorUnreachable,
 )
-from entrepot.upstream.health import LONGEST_COOL_DOWN_S, TRIAL_S, Health
+from entrepot.upstream.health import LONGEST_COOL_DOWN_S, TRIAL_S, Health, Transition
 
 pytestmark = pytest.mark.rule("P29")
 
@@ -153,6 +153,80 @@ def test_latency_follows_slowly() -> None:
     assert health.latency == 1.0
     health.record_latency(2.0)
     assert health.latency == pytest.approx(1.3)
+
+
+def test_what_was_never_sent_says_nothing() -> None:
+    health = Health()
+    health.record_failure(DEAD, 0)
+    health.begin_trial(10)
+    own = MirrorThrottled("our own limit", retry_after_s=60)
+    own.asked = False
+    health.record_failure(own, 10)
+    assert health.throttled_until == 0
+    assert health.available(10)
+    assert "open" in repr(health)
+
+
+def test_a_failure_elsewhere_shows_that_the_mirror_itself_answered() -> None:
+    health = Health()
+    health.record_failure(DEAD, 0)
+    error = MirrorUnreachable("cdn refused")
+    error.elsewhere = "cdn.example"
+    health.record_failure(error, 10)
+    assert repr(health) == "<Health closed>"
+
+
+def test_every_transition_is_told_with_its_reason() -> None:
+    told: list[Transition] = []
+    health = Health(told.append)
+    health.record_success(0)
+    health.record_failure(DEAD, 0)
+    health.record_failure(DEAD, 1)  # of a question sent before
+    health.record_failure(DEAD, 10)
+    health.record_success(30)
+    health.record_success(31)
+    assert told == [
+        Transition(opened=True, reason="refused", cool_down_s=10),
+        Transition(opened=True, reason="refused", cool_down_s=20),
+        Transition(opened=False),
+    ]
+
+
+def test_how_long_it_will_not_be_asked() -> None:
+    health = Health()
+    assert health.ready_in(5) == 0
+    health.record_failure(DEAD, 5)
+    assert health.ready_in(7) == 8
+    health.record_failure(MirrorThrottled("slow", status=429, retry_after_s=60), 7)
+    assert health.ready_in(8) == 59
+
+
+def test_latencies_are_ranked_by_kind_once_there_are_five() -> None:
+    health = Health()
+    for tenth in range(1, 5):
+        health.record_latency(tenth / 10, "blob")
+    assert health.latency_percentile("blob", 0.9) is None
+    health.record_latency(0.5, "blob")
+    assert health.latency_percentile("blob", 0.9) == 0.5
+    assert health.latency_percentile("blob", 0.5) == 0.3
+    assert health.latency_percentile("blob", 0.0) == 0.1
+    assert health.latency_percentile("manifest", 0.9) is None
+
+
+def test_only_the_latest_latencies_count() -> None:
+    health = Health()
+    health.record_latency(100.0)
+    for _ in range(64):
+        health.record_latency(1.0)
+    assert health.latency_percentile("manifest", 1.0) == 1.0
+
+
+def test_throughput_follows_slowly() -> None:
+    health = Health()
+    assert health.throughput is None
+    health.record_throughput(100.0)
+    health.record_throughput(200.0)
+    assert health.throughput == pytest.approx(130.0)
 
 
 STEPS = st.sampled_from(["wait", "success", "dead", "lie", "trial", "abandon", "throttle"])

@@ -77,7 +77,7 @@ async def test_a_netrc_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 async def test_connections_are_not_limited_in_number() -> None:
     async with (
         FakeRegistry(accept_silently=True) as registry,
-        connected(registry.url) as mirror,
+        connected(registry.url, limits={"concurrency": 120}) as mirror,
         asyncio.TaskGroup() as group,
     ):
         asking = [
