@@ -148,6 +148,7 @@ class Listings:
             overtake_s=self.overtake_s,
             deadline=deadline,
             metrics=self.metrics,
+            hedged="manifest",
         )
         won = await race.run()
         if won is not None:

@@ -151,6 +151,7 @@ class Manifests:
             overtake_s=self.overtake_s,
             deadline=deadline,
             metrics=self.metrics,
+            hedged="manifest",
         )
         won = await race.run()
         if won is not None:

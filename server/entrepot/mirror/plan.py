@@ -149,12 +149,19 @@ def _head_part(situation: Situation, free: RangeSet, rate: float | None) -> Part
 
 
 def _stalled_part(situation: Situation) -> Part | None:
-    """What a stalled transfer owes, asked for a second time; the first to come is taken."""
+    """What a stalled or crawling transfer owes, asked for again; the first to come is taken."""
     for transfer in sorted(situation.transfers, key=lambda t: t.at):
         others = [t for t in situation.transfers if t is not transfer]
-        if transfer.left and situation.stalled(transfer) and _carrier(others, transfer.at) is None:
+        slow = situation.stalled(transfer) or _crawls(transfer)
+        if transfer.left and slow and _carrier(others, transfer.at) is None:
             return Part(transfer.at, min(transfer.stop, transfer.at + LARGEST_PART_BYTES))
     return None
+
+
+def _crawls(transfer: Transfer) -> bool:
+    """Whether it needs long for so little that it is not worth dividing."""
+    seconds = transfer.seconds_to(transfer.stop)
+    return transfer.left < 2 * STEAL_BYTES and seconds is not None and seconds > FAR_SECONDS
 
 
 def _stolen_part(situation: Situation, rate: float | None) -> Part | None:

@@ -29,6 +29,10 @@ T = TypeVar("T")
 LAST_RESORT_PATIENCE_S = 5.0
 """How long mirrors with an open breaker may take when everybody else has failed already."""
 
+HEDGE_SHARE = 0.95
+"""A mirror slower than in so large a share of its latest answers is overtaken early."""
+SHORTEST_PATIENCE_S = 0.05
+
 log = structlog.get_logger(__name__)
 
 
@@ -75,8 +79,9 @@ class Race(Generic[T]):
     """One question to several mirrors.
 
     `ask` is called once for each mirror asked and raises AttemptError when that mirror cannot
-    answer. `discard` takes an answer that came too late to be used. Times are seconds; `deadline`
-    is loop time. Every task started here has ended when `run` returns or raises.
+    answer. `discard` takes an answer that came too late to be used. `hedged` names the kind of
+    question (see Health.latency_percentile) that may be asked twice early. Times are seconds;
+    `deadline` is loop time. Every task started here has ended when `run` returns or raises.
     """
 
     order: AskingOrder
@@ -87,28 +92,26 @@ class Race(Generic[T]):
     metrics: Metrics
     discard: Callable[[T], Awaitable[None]] | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    hedged: str | None = None
+    _resort_since: float | None = None
     _running: dict[asyncio.Task[T], tuple[MirrorClient, float]] = field(default_factory=dict)
 
     async def run(self) -> Won[T] | None:
         """The winner, or None when nobody answered; `attempts` then tells why."""
         try:
-            won = await self._heat(list(self.order.usable), self.deadline)
-            if won is None and self.order.last_resort:
-                now = asyncio.get_running_loop().time()
-                patience = self.deadline
-                if self.order.usable:
-                    patience = min(patience, now + LAST_RESORT_PATIENCE_S)
-                won = await self._heat(list(self.order.last_resort), patience)
-            return won
+            return await self._ask_in_turn([*self.order.usable, *self.order.last_resort])
         finally:
             await self._stop_others()
 
-    async def _heat(self, waiting: list[MirrorClient], deadline: float) -> Won[T] | None:
+    async def _ask_in_turn(self, waiting: list[MirrorClient]) -> Won[T] | None:
         loop = asyncio.get_running_loop()
+        patience_s = self.overtake_s
         while waiting or self._running:
             if waiting:
+                patience_s = self._patience_s(waiting[0])
                 self._start(waiting.pop(0))
-            until = min(deadline, loop.time() + self.overtake_s) if waiting else deadline
+            end = self._end(waiting, loop.time())
+            until = min(end, loop.time() + patience_s) if waiting else end
             while self._running:
                 done, _ = await asyncio.wait(
                     self._running,
@@ -118,13 +121,35 @@ class Race(Generic[T]):
                 won = self._collect(done)
                 if won is not None:
                     return won
-                if done and waiting:
-                    break  # a failure makes room at once
-                if not done:
-                    break  # silence: overtaken, or out of time
-            if loop.time() >= deadline:
+                if not done or waiting:
+                    break  # overtaken, out of time, or a failure that makes room at once
+                end = until = self._end(waiting, loop.time())
+            if loop.time() >= end:
                 return None
         return None
+
+    def _patience_s(self, mirror: MirrorClient) -> float:
+        """How long `mirror` may stay silent before the next one is asked as well.
+
+        Small questions are repeated elsewhere as soon as it takes longer than it nearly always
+        does; for a blob that would only be paid twice.
+        """
+        if self.hedged is None:
+            return self.overtake_s
+        usual_s = mirror.health.latency_percentile(self.hedged, HEDGE_SHARE)
+        if usual_s is None:
+            return self.overtake_s
+        return min(self.overtake_s, max(usual_s, SHORTEST_PATIENCE_S))
+
+    def _end(self, waiting: list[MirrorClient], now: float) -> float:
+        """When to give up: soon, once everybody has failed who was worth waiting for."""
+        if waiting or not self.order.usable:
+            return self.deadline
+        if any(mirror in self.order.usable for mirror, _ in self._running.values()):
+            return self.deadline
+        if self._resort_since is None:
+            self._resort_since = now
+        return min(self.deadline, self._resort_since + LAST_RESORT_PATIENCE_S)
 
     def _start(self, mirror: MirrorClient) -> None:
         loop = asyncio.get_running_loop()

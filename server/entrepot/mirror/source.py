@@ -47,6 +47,10 @@ class Source:
         if seconds > 0:
             latest = count / seconds
             self.rate = latest if self.rate is None else (self.rate + latest) / 2
+        self.moved()
+
+    def moved(self) -> None:
+        """Note that some bytes came: its next rest is a short one again."""
         self._failures = 0
 
     def failed(self, error: AttemptError, now: float) -> None:
@@ -88,6 +92,11 @@ class Sources:
     def exhausted(self) -> bool:
         """Whether nobody is left who may be asked again."""
         return all(source.given_up for source in self._by_name.values())
+
+    def rest_s(self, now: float) -> float:
+        """How long until somebody may be asked again, by what they did in this fill."""
+        asked = [s for s in self._by_name.values() if not s.given_up]
+        return max(0.0, min((s.rests_until for s in asked), default=now) - now)
 
     def doubted(self, now: float) -> frozenset[str]:
         """Those who sent other bytes for this digest once."""

@@ -98,6 +98,15 @@ def test_the_end_of_a_slow_transfer_is_taken_over_where_both_end_together() -> N
     assert part == Part(70 * MIB, SIZE, shortened=slow)
 
 
+def test_what_a_crawling_mirror_owes_is_asked_of_another_as_well() -> None:
+    crawling = moving(1000, 900_000, rate=2000.0)
+    there = RangeSet().add(0, 1000)
+    view = situation(crawling, written=there, size=900_000)
+    assert next_part(view, None) == Part(1000, 900_000)
+    again = moving(1000, 900_000, mirror="b")
+    assert next_part(situation(crawling, again, written=there, size=900_000), None) is None
+
+
 def test_a_transfer_that_ends_soon_is_left_alone() -> None:
     soon = moving(SIZE - 2 * STEAL_BYTES, SIZE, rate=100 * MIB)
     there = RangeSet().add(0, SIZE - 2 * STEAL_BYTES)
