@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from entrepot.errors import AllFailed, Attempt, BlobUnknown, MirrorSilent, TransferBroken
+import structlog
+
+from entrepot.errors import (
+    AllFailed,
+    Attempt,
+    BlobUnknown,
+    MirrorSilent,
+    StoreError,
+    TransferBroken,
+)
 from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
 from entrepot.mirror.fills import Fills
@@ -20,6 +29,8 @@ from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore, OpenBlob
 from entrepot.upstream.mirror import MirrorClient
+
+log = structlog.get_logger(__name__)
 
 
 class BlobReader(Protocol):
@@ -154,10 +165,7 @@ class Blobs:
         if fill is None:
             stored = await self.store.get(digest)
             if stored is not None:
-                if await self._is_manifest(digest, stored.size):
-                    stored.close()
-                    raise _is_a_manifest(digest)
-                return CachedReader(stored)
+                return await self._cached(digest, stored)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)
             fill, started = self.fills.join(await self._wanted(image, digest))
@@ -188,6 +196,17 @@ class Blobs:
             raise _is_a_manifest(digest)
         key = (image.registry, str(image.repository), digest)
         return await self.flights.join(key, lambda: self._ask_size(image, digest, deadline)), "miss"
+
+    async def _cached(self, digest: Digest, stored: OpenBlob) -> CachedReader:
+        try:
+            is_manifest = await self._is_manifest(digest, stored.size)
+        except BaseException:
+            stored.close()
+            raise
+        if is_manifest:
+            stored.close()
+            raise _is_a_manifest(digest)
+        return CachedReader(stored)
 
     async def _ask_size(self, image: ImageName, digest: Digest, deadline: float) -> int:
         wanted = await self._wanted(image, digest)
@@ -223,7 +242,7 @@ class Blobs:
 
     async def _wanted(self, image: ImageName, digest: Digest) -> Wanted:
         hint = self.manifests.hints.get(digest)
-        size = hint.size if hint is not None else await self.manifests.catalog.child_size(digest)
+        size = hint.size if hint is not None else await self._told_size(digest)
         if size == 0 and not digest.matches(b""):
             size = None  # whoever wrote that manifest did not know
         return Wanted(
@@ -234,6 +253,13 @@ class Blobs:
             expected_size=size,
         )
 
+    async def _told_size(self, digest: Digest) -> int | None:
+        try:
+            return await self.manifests.catalog.child_size(digest)
+        except StoreError as error:  # mirrors tell it as well
+            log.warning("blob.size_unknown", digest=str(digest), reason=str(error))
+            return None
+
     async def _is_manifest(self, digest: Digest, size: int) -> bool:
         """C-16: what is known to be a manifest is no blob, else 1.x clients make an image of it."""
         if size > MANIFEST_LIMIT_BYTES:
@@ -241,9 +267,13 @@ class Blobs:
         if self.manifests.holds(digest):
             return True
         hint = self.manifests.hints.get(digest)
-        if hint is not None:
+        if hint is not None and hint.is_manifest is not None:
             return hint.is_manifest
-        return await self.manifests.catalog.is_manifest(digest)
+        try:
+            return await self.manifests.catalog.is_manifest(digest)
+        except StoreError as error:  # a blob that is here is served without the catalog
+            log.warning("blob.kind_unknown", digest=str(digest), reason=str(error))
+            return False
 
 
 def _is_a_manifest(digest: Digest) -> BlobUnknown:

@@ -14,11 +14,15 @@ _CAPACITY = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """`size` in bytes; `mirror` gave the manifest that names this digest (U-11), "" if unknown."""
+    """`size` in bytes; `mirror` gave the manifest that names this digest (U-11), "" if unknown.
 
-    size: int
+    None where manifests contradict each other: anybody may write one that names somebody else's
+    layer with a size of its own, and must not keep others from getting it.
+    """
+
+    size: int | None
     mirror: str
-    is_manifest: bool
+    is_manifest: bool | None
 
 
 class Hints:
@@ -31,8 +35,13 @@ class Hints:
     def learn(self, manifest: Manifest, mirror: str) -> None:
         """Remember what `manifest`, got from `mirror`, says of its children."""
         for child in descriptors(manifest):
-            self._hints[child.digest] = Hint(child.size, mirror, is_manifest(child.media_type))
-            self._hints.move_to_end(child.digest)
+            hint = Hint(child.size, mirror, is_manifest(child.media_type))
+            known = self._hints.pop(child.digest, hint)
+            self._hints[child.digest] = Hint(
+                size=hint.size if known.size == hint.size else None,
+                mirror=mirror,
+                is_manifest=hint.is_manifest if known.is_manifest == hint.is_manifest else None,
+            )
         while len(self._hints) > self._capacity:
             self._hints.popitem(last=False)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import json
 from pathlib import Path
 
 import pytest
 
 from entrepot.errors import AllFailed, BlobUnknown
 from entrepot.oci.digest import Digest
+from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import Tag
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
@@ -51,6 +55,55 @@ async def test_the_size_of_a_cached_blob_is_known_without_asking(tmp_path: Path)
         registry.clear()
         assert await layer.blobs.stat(PAUSE, DIGEST, layer.deadline()) == (len(DATA), "hit")
         assert registry.requests == []
+
+
+async def test_a_manifest_with_a_wrong_size_keeps_nobody_from_the_layer(tmp_path: Path) -> None:
+    picture = image("named twice", layers=[1000])
+    told = json.loads(picture.manifest)
+    told["layers"][0]["size"] = 999
+    wrong = json.dumps(told).encode()
+    layer_digest = Digest.of(picture.layers[0])
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", picture)
+        await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
+        other = Manifest(Digest.of(wrong), picture.media_type, wrong)
+        await layer.manifests.keep(other, "mirror0")
+        assert await layer.blobs.stat(PAUSE, layer_digest, layer.deadline()) == (1000, "miss")
+        reader = await layer.blobs.open(PAUSE, layer_digest, layer.deadline())
+        assert await read_all(reader) == picture.layers[0]
+
+
+async def test_whoever_leaves_while_a_blob_is_opened_leaves_no_file_open(tmp_path: Path) -> None:
+    """A file that nobody closed warns when it is collected, and warnings are errors."""
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline()))
+        await layer.fills.settled()
+        for moment in range(100):
+            opening = asyncio.ensure_future(  # noqa: TID251 - awaited below
+                layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+            )
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                (await opening).close()
+    gc.collect()
+
+
+async def test_blobs_are_served_and_fetched_without_the_catalog(tmp_path: Path) -> None:
+    other = blob(7000, "other")
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        for data in (DATA, other):
+            registry.put_blob("pause", data)
+        assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
+        await layer.fills.settled()
+        await layer.catalog.aclose()
+        cached = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert cached.source == "hit"
+        assert await read_all(cached) == DATA
+        cold = await layer.blobs.open(PAUSE, Digest.of(other), layer.deadline())
+        assert await read_all(cold) == other
 
 
 @pytest.mark.rule("C-16")
