@@ -98,8 +98,12 @@ class Race(Generic[T]):
 
     async def run(self) -> Won[T] | None:
         """The winner, or None when nobody answered; `attempts` then tells why."""
+        waiting = [*self.order.usable, *self.order.last_resort]
         try:
-            return await self._ask_in_turn([*self.order.usable, *self.order.last_resort])
+            won = await self._ask_in_turn(waiting)
+            if won is None:
+                self._tell_unheard(waiting)
+            return won
         finally:
             await self._stop_others()
 
@@ -192,6 +196,14 @@ class Race(Generic[T]):
                 reason=attempt.message,
                 ms=attempt.elapsed_ms,
             )
+
+    def _tell_unheard(self, waiting: list[MirrorClient]) -> None:
+        """Time is up: a mirror that had too little of it has not said 404 (E-3)."""
+        now = asyncio.get_running_loop().time()
+        short = [(m, now - s) for m, s in self._running.values() if now - s < self.overtake_s]
+        for mirror, elapsed_s in [*short, *((mirror, 0.0) for mirror in waiting)]:
+            silent = MirrorSilent("no answer in the time that was left")
+            self.attempts.append(attempt_of(mirror, self.repository, silent, elapsed_s))
 
     async def _stop_others(self) -> None:
         """Cancel who is still asking; silence beyond the overtaking time is held against it."""

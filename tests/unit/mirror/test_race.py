@@ -62,6 +62,28 @@ async def test_the_first_mirror_in_order_is_asked_alone_while_it_answers(tmp_pat
         assert (won.mirror.name, attempts, two.requests) == ("mirror0", [], [])
 
 
+@pytest.mark.rule("E-3", "C-16", "F-9")
+@pytest.mark.parametrize("asked", [True, False], ids=["asked late", "never asked"])
+async def test_nothing_is_unknown_while_a_mirror_had_no_time_to_answer(
+    tmp_path: Path, *, asked: bool
+) -> None:
+    async with (
+        FakeRegistry() as one,
+        FakeRegistry() as two,
+        mirroring(tmp_path, one.url, two.url) as layer,
+    ):
+        one.fault(Fault("slow_headers", delay=0.3, times=None))
+        two.fault(Fault("silent", times=None))
+        if asked:
+            won, attempts = await run(layer, overtake_s=5.0, within_s=0.6)
+        else:
+            won, attempts = await run(layer, overtake_s=5.0, within_s=0.1)
+        assert won is None
+        assert attempts[-1].mirror == "mirror1"
+        assert bool(two.requests) == asked
+        assert isinstance(exhausted("x", tuple(attempts), ManifestUnknown), AllFailed)
+
+
 async def test_a_failure_makes_room_for_the_next_at_once(tmp_path: Path) -> None:
     async with FakeRegistry() as two, mirroring(tmp_path, "http://127.0.0.1:1", two.url) as layer:
         two.put_image("pause", "3.1", PICTURE)
