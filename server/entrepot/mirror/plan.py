@@ -151,7 +151,7 @@ def _head_part(situation: Situation, free: RangeSet, rate: float | None) -> Part
 def _stalled_part(situation: Situation) -> Part | None:
     """What a stalled or crawling transfer owes, asked for again; the first to come is taken."""
     for transfer in sorted(situation.transfers, key=lambda t: t.at):
-        others = [t for t in situation.transfers if t is not transfer]
+        others = [t for t in situation.transfers if t is not transfer and not situation.stalled(t)]
         slow = situation.stalled(transfer) or _crawls(transfer)
         if transfer.left and slow and _carrier(others, transfer.at) is None:
             return Part(transfer.at, min(transfer.stop, transfer.at + LARGEST_PART_BYTES))

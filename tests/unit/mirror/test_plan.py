@@ -48,6 +48,17 @@ def test_alone_everything_that_is_missing_is_asked_for_at_once() -> None:
     assert next_part(situation(lanes=1, written=half), 1e6) == Part(SIZE // 2, SIZE)
 
 
+@pytest.mark.rule("T-2")
+def test_what_two_stalled_mirrors_owe_is_asked_of_a_third() -> None:
+    there = RangeSet().add(0, 10 * MIB)
+    stalled = [moving(10 * MIB, 12 * MIB, moved=0.0, mirror=name) for name in "ab"]
+    last = 12 * MIB
+    owed = situation(*stalled, written=there, wanted=(10 * MIB,), size=last)
+    assert next_part(owed, None) == Part(10 * MIB, last)
+    helped = situation(*stalled, moving(10 * MIB, last, mirror="c"), written=there, size=last)
+    assert next_part(helped, None) is None
+
+
 def test_the_head_goes_first_and_parts_follow_one_another() -> None:
     first = next_part(situation(), None)
     assert first == Part(0, FIRST_PART_BYTES)
