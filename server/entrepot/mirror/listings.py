@@ -23,7 +23,7 @@ from entrepot.mirror.race import Race, exhausted
 from entrepot.mirror.registry import Registry, asking_order
 from entrepot.mirror.tags import Tags
 from entrepot.oci.digest import Digest
-from entrepot.oci.mediatype import OCI_INDEX, is_index
+from entrepot.oci.mediatype import OCI_INDEX, read_document
 from entrepot.oci.reference import Tag
 from entrepot.store.catalog import Catalog
 from entrepot.upstream.mirror import MirrorClient
@@ -129,7 +129,9 @@ class Listings:
             served = await self.tags_by_name.get(image, tag, deadline)
         except ManifestUnknown:
             return EMPTY_INDEX
-        return served.manifest.body if is_index(served.manifest.media_type) else EMPTY_INDEX
+        listed = read_document(served.manifest.body).get("manifests")
+        # Whoever owns the repository may give that tag to anything.
+        return served.manifest.body if isinstance(listed, list) else EMPTY_INDEX
 
     async def _race(
         self,

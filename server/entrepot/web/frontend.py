@@ -49,6 +49,7 @@ log = structlog.get_logger(__name__)
 
 _READING = frozenset({"GET", "HEAD"})
 _MAX_PAGE = 10_000
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,9 @@ class Frontend:
         answer = error_reply(
             error,
             user_agent=request.headers.get("User-Agent", ""),
-            not_found_instead_of_5xx=self._services.not_found_instead_of_5xx,
+            # A 404 to referrers would say that the image is unsigned (N-3).
+            not_found_instead_of_5xx=self._services.not_found_instead_of_5xx
+            and exchange.kind != "referrers",
         )
         exchange.source, exchange.status = "error", answer.status
         exchange.reason = str(error)[:500]
@@ -273,7 +276,10 @@ def _origin_form(target: str) -> str:
 def _page_size(query: dict[str, list[str]]) -> int | None:
     """`n` as a number; None when it is missing or no number, as registries do (N-2)."""
     text = query.get("n", [""])[0]
-    return min(int(text), _MAX_PAGE) if text.isdecimal() else None
+    if not text.isdecimal():
+        return None
+    # Python refuses to read very long numbers; leading zeros do not matter to anybody.
+    return min(int(text), _MAX_PAGE) if len(text) <= _MOST_DIGITS else _MAX_PAGE
 
 
 def _next_page(image: ImageName, count: int | None, last: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from entrepot.errors import AllFailed, NameUnknown
 from entrepot.mirror.listings import EMPTY_INDEX, filtered_referrers, tag_page
 from entrepot.oci.digest import Digest
+from entrepot.oci.mediatype import OCI_INDEX
 from entrepot.oci.reference import Tag
 from fakes.images import artifact, image, index
 from fakes.registry import FakeRegistry, Fault
@@ -96,6 +97,24 @@ async def test_nothing_refers_to_a_digest_nobody_knows(tmp_path: Path) -> None:
     ):
         digest = Digest.of(b"random")
         assert await layer.listings.referrers(PAUSE, digest, layer.deadline()) == EMPTY_INDEX
+
+
+@pytest.mark.rule("N-2", "N-3")
+@pytest.mark.parametrize(
+    "body",
+    [json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX}).encode(), image("taken").manifest],
+    ids=["index of nothing", "image"],
+)
+async def test_a_tag_that_stands_for_referrers_but_lists_none_is_an_empty_list(
+    tmp_path: Path, body: bytes
+) -> None:
+    subject = Digest.of(b"subject")
+    async with (
+        FakeRegistry(referrers=False) as registry,
+        mirroring(tmp_path, registry.url) as layer,
+    ):
+        _ = registry.put_manifest("pause", str(subject).replace(":", "-"), body, OCI_INDEX)
+        assert await layer.listings.referrers(PAUSE, subject, layer.deadline()) == EMPTY_INDEX
 
 
 @pytest.mark.rule("N-3")

@@ -138,3 +138,25 @@ async def test_an_answer_that_cannot_be_read_is_told_as_the_mirrors_fault(tmp_pa
         got = await served.get(MANIFEST)
         (error,) = json.loads(got.body)["errors"]
         assert (got.status, error["detail"][0]["outcome"]) == (502, "wrong answer")
+
+
+@pytest.mark.rule("N-3", "E-2")
+async def test_no_word_of_referrers_is_never_a_404_not_even_for_old_containerd(
+    tmp_path: Path,
+) -> None:
+    compatibility = {"not_found_instead_of_5xx": True}
+    async with (
+        FakeRegistry() as mirror,
+        serving(tmp_path, mirror, compatibility=compatibility) as served,
+    ):
+        mirror.fault(Fault("status", status=503, times=None))
+        assert (await served.get(f"/v2/pause/referrers/{PAUSE.digest}{NS}")).status == 502
+        assert (await served.get(MANIFEST)).status == 404
+
+
+@pytest.mark.rule("N-2")
+async def test_a_page_of_more_than_a_number_can_say_is_a_large_page(tmp_path: Path) -> None:
+    async with FakeRegistry() as mirror, serving(tmp_path, mirror) as served:
+        mirror.put_image("pause", "3.1", PAUSE)
+        got = await served.get(f"/v2/pause/tags/list{NS}&n={'9' * 5000}")
+        assert (got.status, json.loads(got.body)["tags"]) == (200, ["3.1"])
