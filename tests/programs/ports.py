@@ -40,6 +40,16 @@ class Port:
         """Give the port back."""
         self._socket.close()
 
+    async def is_open(self) -> bool:
+        """Whether somebody listens there."""
+        with suppress(ConnectionError):
+            _, writer = await asyncio.open_connection("127.0.0.1", self.number)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            return True
+        return False
+
     async def status_of(self, path: str) -> int | None:
         """The status a GET of `path` gets there; None while nobody answers."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):

@@ -64,7 +64,7 @@ class Transport:
         proxy = choose_proxy(url, route, self._environment)
         socks = proxy if is_socks(proxy) else None
         try:
-            return await self._pool(route, socks).request(
+            response = await self._pool(route, socks).request(
                 method,
                 url,
                 headers=headers,
@@ -75,6 +75,10 @@ class Transport:
             raise self._failure(error, url) from error
         except RuntimeError as error:  # the session was closed meanwhile
             raise MirrorUnreachable(_CLOSED) from error
+        if proxy is not None and response.status == 407:
+            response.close()
+            raise MirrorUnreachable("the proxy wants another login: it answered 407")
+        return response
 
     def _pool(self, route: Route, socks: str | None) -> aiohttp.ClientSession:
         pool = self._pools.get((route, socks))

@@ -49,6 +49,15 @@ async def test_requests_go_through_the_proxy_of_the_mirror() -> None:
             await transport.aclose()
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_wants_a_login_is_not_taken_for_the_registry(scheme: str) -> None:
+    reply = b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n"
+    url = f"{scheme}://registry.example"
+    async with replying(reply) as proxy, connected(url, proxy=proxy) as mirror:
+        with pytest.raises(MirrorUnreachable, match=r"the proxy .*answered 407"):
+            await mirror.head_manifest(PAUSE, TAG)
+
+
 @pytest.mark.rule("X-7")
 async def test_the_environments_proxy_is_used_unless_exempt(
     monkeypatch: pytest.MonkeyPatch,
