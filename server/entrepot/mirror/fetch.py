@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,7 +17,7 @@ from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.store.partial import Partial
-from entrepot.upstream.blobstream import BlobStream
+from entrepot.upstream.blobstream import BlobStream, first_bytes
 from entrepot.upstream.mirror import MirrorClient
 
 STRIPED_BYTES = 8 * MIB
@@ -30,6 +30,7 @@ SLOW_SECONDS = 5.0
 """A smaller blob is shared out all the same when one mirror would need longer than this."""
 _ENDLESS = 1 << 62
 """Where a transfer ends while nobody has said how long the blob is."""
+_MEASURED_S = 0.25
 _LOOK_EVERY_S = 0.5
 _TOLD_ATTEMPTS = 20
 
@@ -312,14 +313,13 @@ class Fetch:
         loop = asyncio.get_running_loop()
         began, first = loop.time(), transfer.at
         while transfer.left:
-            data = await stream.read()
-            if not data:
+            pieces = await stream.read_pieces()
+            if not pieces:
                 break
-            data = data[: transfer.left]
-            await self._write(source, transfer, data)
+            await self._write(source, transfer, first_bytes(pieces, transfer.left))
             now = loop.time()
             self._moved_at = transfer.moved = now
-            if now - began > 0.25:
+            if now - began > _MEASURED_S:
                 transfer.rate = (transfer.at - first) / (now - began)
             self.progressed()
             if self._overlaps(transfer):
@@ -336,14 +336,15 @@ class Fetch:
         others = [t.at for t in self._running.values() if t is not transfer and t.at > transfer.at]
         transfer.stop = min([stop, *others])
 
-    async def _write(self, source: Source, transfer: Transfer, data: bytes) -> None:
-        start, stop = transfer.at, transfer.at + len(data)
+    async def _write(self, source: Source, transfer: Transfer, pieces: Sequence[bytes]) -> None:
+        count = sum(map(len, pieces))
+        start, stop = transfer.at, transfer.at + count
         new = self.partial.written.missing(start, stop)
-        await self.partial.write(start, data)
+        await self.partial.write(start, pieces)
         transfer.at = stop
         for begin, end in new:
             self.contributions.add(begin, end, source.name)
-        self.metrics.fetched(source.client.registry, source.name, len(data))
+        self.metrics.fetched(source.client.registry, source.name, count)
 
     def _overlaps(self, transfer: Transfer) -> bool:
         """Whether what comes next is there already, and too much of it to be read for nothing."""

@@ -169,7 +169,8 @@ class MirrorClient:
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
                 raise MirrorLied(_BLOCK_PAGE, status=200)
-            size = parse_length(headers.get("Content-Length"))
+            coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+            size = None if coded else parse_length(headers.get("Content-Length"))
             if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
                 return size
             unsure = answer.status in {200, 405, 501}
