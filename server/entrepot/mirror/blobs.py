@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -160,7 +161,7 @@ class Blobs:
 
         Raises BlobUnknown, AllFailed or AllThrottled when nobody has answered by `deadline`.
         """
-        fill = self.fills.get(digest)
+        fill = await self._in_progress(digest, deadline)
         source = "join"
         if fill is None:
             stored = await self.store.get(digest)
@@ -196,6 +197,20 @@ class Blobs:
             raise _is_a_manifest(digest)
         key = (image.registry, str(image.repository), digest)
         return await self.flights.join(key, lambda: self._ask_size(image, digest, deadline)), "miss"
+
+    async def _in_progress(self, digest: Digest, deadline: float) -> Fill | None:
+        """The fill for `digest`, but none that has failed.
+
+        Clients that it cut off are back at once; they would get another head, be cut again, and
+        give up after the third time (T-4).
+        """
+        fill = self.fills.get(digest)
+        if fill is not None and fill.failed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await fill.wait_ended()
+            return self.fills.get(digest)
+        return fill
 
     async def _cached(self, digest: Digest, stored: OpenBlob) -> CachedReader:
         try:

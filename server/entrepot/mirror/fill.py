@@ -57,6 +57,7 @@ class Fill:
     _told_bytes: int = 0
     _telling: asyncio.TimerHandle | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
         state = "verified" if self._verified else "open" if self._opened else "asking"
@@ -76,6 +77,15 @@ class Fill:
         return (
             ",".join(sorted(self._fetch.contributions.mirrors)) if self._fetch is not None else ""
         )
+
+    @property
+    def failed(self) -> bool:
+        """It will bring nothing more; until it has ended no other can begin."""
+        return self._error is not None
+
+    async def wait_ended(self) -> None:
+        """Return once it has let go of its files."""
+        await self._ended.wait()
 
     async def wait_opened(self) -> None:
         """Return once a mirror has answered; raises what the fill failed with before that."""
@@ -144,6 +154,7 @@ class Fill:
         """Tell readers that nobody works on it any more, should they still be waiting."""
         if self._error is None:
             self._fail(TransferBroken("the server is stopping"))
+        self._ended.set()
 
     async def _fetch_and_commit(self) -> None:
         stored = await self.store.size(self.wanted.digest)

@@ -78,6 +78,19 @@ async def test_a_length_that_no_blob_of_that_digest_has_ends_the_fill(tmp_path: 
                 await fill.wait_opened()
 
 
+@pytest.mark.rule("T-4")
+async def test_a_client_that_was_cut_off_and_is_back_at_once_gets_a_new_fill(
+    tmp_path: Path,
+) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", BIG)
+        registry.fault(Fault("reset", path="/blobs/", after_bytes=2 * MIB, times=1))
+        with pytest.raises(TransferBroken):
+            await pull(layer)
+        assert len(layer.fills) == 1  # on its way out
+        assert await pull(layer) == BIG
+
+
 @pytest.mark.rule("T-9", "P8")
 async def test_the_tail_is_held_back_until_the_digest_has_verified(tmp_path: Path) -> None:
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
