@@ -16,7 +16,7 @@ Place: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER_INFO = re.compile(r"//[^/@\s]*@")
-_SECRET_PLACES = frozenset({"credentials", "headers"})
+_SECRET_PLACES = frozenset({"credentials", "headers", "proxy_credentials"})
 _SHOWN_CHARACTERS = 60
 
 

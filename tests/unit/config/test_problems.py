@@ -47,6 +47,7 @@ def test_error_has_all_problems_in_its_text() -> None:
         (("a",), {"password": "hunter2"}, ""),
         (("a",), ["hunter2"], ""),
         (("m", "credentials", "password"), "hunter2", ""),
+        (("m", "proxy_credentials", "password"), "hunter2", ""),
         (("m", "headers", "X-Token"), "hunter2", ""),
         (("m", "url"), "https://u:hunter2@h/x", '"https://***@h/x"'),
         (("a",), "x" * 200, '"' + "x" * 59 + "…"),
