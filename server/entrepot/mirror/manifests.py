@@ -94,16 +94,13 @@ class Manifests:
         manifest = self.memory.get(digest)
         if manifest is not None:
             return manifest
-        record = await self.catalog.manifest(digest)
-        if record is None:
-            return None
         try:
-            body = await self.store.read(digest, MANIFEST_LIMIT_BYTES)
-        except Corrupt as error:
-            log.warning("manifest.rotten", digest=str(digest), reason=str(error))
-            await self.store.delete(digest)
+            record = await self.catalog.manifest(digest)
+            body = await self._proved(digest) if record is not None else None
+        except StoreError as error:  # what the disk does not give, mirrors may (P30)
+            log.warning("manifest.unreadable", digest=str(digest), reason=str(error))
             return None
-        if body is None:
+        if record is None or body is None:
             return None
         manifest = Manifest(digest, record.media_type, body)
         self._remember(manifest, record.mirror)
@@ -178,6 +175,14 @@ class Manifests:
         won = await self.race(image, str(digest), ask, deadline, prefer=prefer)
         await self.keep(won.answer, won.mirror.name)
         return Served(won.answer, "miss", won.mirror.name)
+
+    async def _proved(self, digest: Digest) -> bytes | None:
+        try:
+            return await self.store.read(digest, MANIFEST_LIMIT_BYTES)
+        except Corrupt as error:
+            log.warning("manifest.rotten", digest=str(digest), reason=str(error))
+            await self.store.delete(digest)
+            return None
 
     def _remember(self, manifest: Manifest, mirror: str) -> None:
         self.memory.put(manifest)

@@ -57,6 +57,22 @@ async def test_a_rotten_manifest_on_the_disk_is_fetched_again(tmp_path: Path) ->
         assert await layer.manifests.held(PICTURE.digest) is not None
 
 
+@pytest.mark.parametrize("broken", ["blob", "catalog"])
+async def test_what_the_disk_does_not_give_is_asked_of_mirrors(tmp_path: Path, broken: str) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", None, PICTURE)
+        await layer.manifests.get(PAUSE, PICTURE.digest, layer.deadline())
+        layer.manifests.memory.drop(PICTURE.digest)
+        if broken == "blob":
+            path = layer.store.layout.blob(PICTURE.digest)
+            path.unlink()
+            path.mkdir()  # what is there cannot be read
+        else:
+            await layer.catalog.aclose()
+        served = await layer.manifests.get(PAUSE, PICTURE.digest, layer.deadline())
+        assert (served.source, served.manifest.body) == ("miss", PICTURE.manifest)
+
+
 async def test_an_unknown_digest_is_unknown_and_remembered(tmp_path: Path) -> None:
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
         for _ in range(2):
