@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied, MirrorSilent
+from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
 from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
@@ -82,11 +82,13 @@ class Fetch:
 
         Raises AttemptError.
         """
+        client = self.sources[mirror].client
+        patience_s = max(self.rules.headers_s, client.patience_s or 0.0)
         try:
-            async with asyncio.timeout(self.rules.headers_s):
-                return await self._ask(self.sources[mirror].client, start, stop)
+            async with asyncio.timeout(patience_s):
+                return await self._ask(client, start, stop)
         except TimeoutError as error:
-            silent = MirrorSilent(f"no answer within {self.rules.headers_s:g} s")
+            silent = client.silence(patience_s)
             self._failed(mirror, silent)
             raise silent from error
 
@@ -169,7 +171,7 @@ class Fetch:
     def _deadline(self, now: float) -> float:
         """Readers with half a blob wait no longer for a race than until the fill gives up (T-2)."""
         if not self.answered:
-            return now + self.rules.headers_s
+            return now + max(self.rules.headers_s, self.sources.patience_s)
         left_s = self._moved_at + self.rules.give_up_s - now
         return now + max(2 * self.rules.overtake_s, min(left_s, self.rules.headers_s))
 
@@ -384,7 +386,7 @@ class Fetch:
         for task, transfer in running.items():
             task.cancel()
             if now - transfer.moved >= self.rules.overtake_s and transfer.rate is None:
-                silent = MirrorSilent(f"sent nothing for {now - transfer.moved:.1f} s")
-                self.sources[transfer.mirror].client.health.record_failure(silent, now)
+                client = self.sources[transfer.mirror].client
+                client.health.record_failure(client.silence(now - transfer.moved), now)
         if running:
             await asyncio.wait(running)

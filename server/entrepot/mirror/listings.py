@@ -26,6 +26,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX, read_document
 from entrepot.oci.reference import Tag
 from entrepot.store.catalog import Catalog
+from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ class Listings:
             overtake_s=self.overtake_s,
             deadline=deadline,
             metrics=self.metrics,
-            hedged="manifest",
+            kind=Kind.LIST,
         )
         won = await race.run()
         if won is not None:

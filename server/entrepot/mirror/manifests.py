@@ -23,6 +23,7 @@ from entrepot.oci.mediatype import SCHEMA1_SIGNED
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.record import ManifestRecord, TagRecord
+from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
 T = TypeVar("T")
@@ -148,7 +149,7 @@ class Manifests:
             overtake_s=self.overtake_s,
             deadline=deadline,
             metrics=self.metrics,
-            hedged="manifest",
+            kind=Kind.MANIFEST if ":" in reference else Kind.TAG,
         )
         won = await race.run()
         if won is not None:

@@ -22,6 +22,7 @@ from entrepot.errors import (
 from entrepot.metrics import Metrics
 from entrepot.mirror.registry import AskingOrder
 from entrepot.oci.reference import RepositoryName
+from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
 T = TypeVar("T")
@@ -79,9 +80,9 @@ class Race(Generic[T]):
     """One question to several mirrors.
 
     `ask` is called once for each mirror asked and raises AttemptError when that mirror cannot
-    answer. `discard` takes an answer that came too late to be used. `hedged` names the kind of
-    question (see Health.latency_percentile) that may be asked twice early. Times are seconds;
-    `deadline` is loop time. Every task started here has ended when `run` returns or raises.
+    answer. `discard` takes an answer that came too late to be used. Questions of a
+    `kind` other than blobs are small, and repeated elsewhere early. Times are seconds; `deadline`
+    is loop time. Every task started here has ended when `run` returns or raises.
     """
 
     order: AskingOrder
@@ -92,20 +93,45 @@ class Race(Generic[T]):
     metrics: Metrics
     discard: Callable[[T], Awaitable[None]] | None = None
     attempts: list[Attempt] = field(default_factory=list)
-    hedged: str | None = None
+    kind: Kind = Kind.BLOB
+    _unasked: list[MirrorClient] = field(default_factory=list)
     _resort_since: float | None = None
     _running: dict[asyncio.Task[T], tuple[MirrorClient, float]] = field(default_factory=dict)
 
     async def run(self) -> Won[T] | None:
         """The winner, or None when nobody answered; `attempts` then tells why."""
+        won: Won[T] | None = None
         waiting = [*self.order.usable, *self.order.last_resort]
         try:
             won = await self._ask_in_turn(waiting)
             if won is None:
+                won = await self._ask_the_unasked()
+            if won is None:
                 self._tell_unheard(waiting)
-            return won
         finally:
-            await self._stop_others()
+            try:
+                await self._stop_others()
+            except asyncio.CancelledError:
+                if won is not None and self.discard is not None:
+                    await self.discard(won.answer)
+                raise
+        return won
+
+    async def _ask_the_unasked(self) -> Won[T] | None:
+        """Once more, those that were not asked by our own decision: a limit, a host set aside.
+
+        A limit that leaves room before the deadline is waited for: it is kinder to a client than
+        an error, and to a mirror than no limit.
+        """
+        loop = asyncio.get_running_loop()
+        again, self._unasked = self._unasked, []
+        if not again:
+            return None
+        wait_s = min(mirror.ready_in(loop.time(), self.kind) for mirror in again)
+        if loop.time() + wait_s >= self.deadline:
+            return None
+        await asyncio.sleep(wait_s)
+        return await self._ask_in_turn(again)
 
     async def _ask_in_turn(self, waiting: list[MirrorClient]) -> Won[T] | None:
         loop = asyncio.get_running_loop()
@@ -138,9 +164,9 @@ class Race(Generic[T]):
         Small questions are repeated elsewhere as soon as it takes longer than it nearly always
         does; for a blob that would only be paid twice.
         """
-        if self.hedged is None:
+        if self.kind is Kind.BLOB:
             return self.overtake_s
-        usual_s = mirror.health.latency_percentile(self.hedged, HEDGE_SHARE)
+        usual_s = mirror.health.latency_percentile("manifest", HEDGE_SHARE)
         if usual_s is None:
             return self.overtake_s
         return min(self.overtake_s, max(usual_s, SHORTEST_PATIENCE_S))
@@ -183,6 +209,8 @@ class Race(Generic[T]):
     def _failed(self, mirror: MirrorClient, error: AttemptError, elapsed_s: float) -> None:
         now = asyncio.get_running_loop().time()
         mirror.health.record_failure(error, now)
+        if not error.asked:
+            self._unasked.append(mirror)
         attempt = attempt_of(mirror, self.repository, error, elapsed_s)
         self.attempts.append(attempt)
         self.metrics.attempt(mirror.registry, mirror.name, attempt.outcome)
@@ -219,8 +247,7 @@ class Race(Generic[T]):
                 mirror.health.record_success(now)
                 if self.discard is not None:
                     await self.discard(task.result())
-            elif now - started >= self.overtake_s:
-                silent = MirrorSilent(f"no answer within {now - started:.1f} s")
-                self._failed(mirror, silent, now - started)
+            elif now - started >= max(self.overtake_s, mirror.patience_s or 0.0):
+                self._failed(mirror, mirror.silence(now - started), now - started)
             else:
                 mirror.health.abandon_trial(now)

@@ -93,6 +93,12 @@ class Sources:
         """Whether nobody is left who may be asked again."""
         return all(source.given_up for source in self._by_name.values())
 
+    @property
+    def patience_s(self) -> float:
+        """How long the slowest to begin of those still asked may take, by its settings."""
+        asked = (s.client.patience_s or 0.0 for s in self._by_name.values() if not s.given_up)
+        return max(asked, default=0.0)
+
     def rest_s(self, now: float) -> float:
         """How long until somebody may be asked again, by what they did in this fill."""
         asked = [s for s in self._by_name.values() if not s.given_up]

@@ -78,6 +78,7 @@ class Tags:
                 )
         except (Exhausted, TimeoutError) as error:
             reason = str(error) or "no answer in time"
+            self._ask_again_at[record.key] = self.manifests.clock() + self.manifests.negative_ttl_s
             log.info("tag.stale", image=title(image, record.tag), reason=reason)
             return self._stale(image, record, held)
 
@@ -93,11 +94,7 @@ class Tags:
             return await mirror.get_manifest(image.repository, tag)
 
         clock = self.manifests.clock
-        try:
-            won = await self.manifests.race(image, record.tag, ask, deadline)
-        except Exhausted:
-            self._ask_again_at[record.key] = clock() + self.manifests.negative_ttl_s
-            raise
+        won = await self.manifests.race(image, record.tag, ask, deadline)
         answer = won.answer
         if isinstance(answer, _Unchanged) or answer.digest == record.digest:
             self.catalog.touch_tag(record.key, clock())

@@ -18,12 +18,14 @@ from entrepot.errors import (
 from entrepot.metrics import Metrics
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import asking_order
+from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.upstream.mirror import MirrorClient
-from fakes.images import image
+from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
-from mirroring import Mirroring, mirroring
+from mirroring import PAUSE as IMAGE
+from mirroring import Mirroring, mirroring, read_all
 
 PAUSE = RepositoryName("pause")
 TAG = Tag("3.1")
@@ -197,3 +199,18 @@ def test_the_earliest_return_is_told() -> None:
     error = exhausted("pause:3.1", attempts, ManifestUnknown)
     assert isinstance(error, AllThrottled)
     assert error.retry_after_s == 7.0
+
+
+async def test_a_limit_of_our_own_is_waited_for_when_nobody_else_can_answer(
+    tmp_path: Path,
+) -> None:
+    async with FakeRegistry() as registry:
+        registry.put_image("pause", "3.1", PICTURE)
+        limited = {"url": registry.url, "limits": {"bytes": "1MiB/4s"}}
+        async with mirroring(tmp_path, limited) as layer:
+            registry.put_blob("pause", blob(3 << 20, "a"))
+            registry.put_blob("pause", blob(3 << 20, "b"))
+            for seed in ("a", "b"):
+                digest = Digest.of(blob(3 << 20, seed))
+                reader = await layer.blobs.open(IMAGE, digest, layer.deadline(20.0))
+                assert await read_all(reader) == blob(3 << 20, seed)
