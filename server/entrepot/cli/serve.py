@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import structlog
 from entrepot.allocator import keep_buffers
 from entrepot.app import running
 from entrepot.config import ConfigError, Settings, load_settings
-from entrepot.errors import StoreError
+from entrepot.errors import StoreError, StoreLocked, StoreTooNew
 from entrepot.log import configure_log
 
 log = structlog.get_logger("entrepot")
@@ -51,7 +52,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None) -> None:
     try:
         asyncio.run(_serve(settings))
     except (StoreError, OSError) as error:
-        click.echo(f"entrepot: {error}", err=True)
+        click.echo(f"entrepot: {_told(error, settings)}", err=True)
         sys.exit(1)
 
 
@@ -71,6 +72,20 @@ async def _serve(settings: Settings) -> None:
         if settings.log.format == "text":
             click.echo(_hint(server.addresses[0]), err=True)
         await stop.wait()
+
+
+def _told(error: StoreError | OSError, settings: Settings) -> str:
+    """What went wrong, and the setting to change."""
+    if isinstance(error, OSError):
+        if error.errno != errno.EADDRINUSE:
+            return str(error)
+        return (
+            f"{error.strerror or error}. Stop what listens there, or choose another address:"
+            " `listen` and `admin` in the settings (--config FILE)"
+        )
+    if isinstance(error, (StoreLocked, StoreTooNew)):
+        return str(error)
+    return f"{settings.cache.path} cannot be used as the cache (`cache.path`, --cache): {error}"
 
 
 def _hint(address: str) -> str:

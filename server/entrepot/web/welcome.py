@@ -17,9 +17,18 @@ On a containerd node (1.5 and later), for k8s.gcr.io and likewise for every othe
       capabilities = ["pull", "resolve"]
     EOF
 
-and in /etc/containerd/config.toml, once, followed by `systemctl restart containerd`:
+`server` is the registry itself, where containerd goes when this mirror does not answer or has not
+got the image: https://registry-1.docker.io for docker.io, https://quay.io for quay.io, and so on.
+Where registries are blocked write server = "http://{host}", so that it never tries them.
 
+And in /etc/containerd/config.toml, once, followed by `systemctl restart containerd`:
+
+    # containerd 1.5 to 1.7 (version = 2)
     [plugins."io.containerd.grpc.v1.cri".registry]
+      config_path = "/etc/containerd/certs.d"
+
+    # containerd 2.x (version = 3)
+    [plugins."io.containerd.cri.v1.images".registry]
       config_path = "/etc/containerd/certs.d"
 
 Then:   crictl pull k8s.gcr.io/pause:3.1

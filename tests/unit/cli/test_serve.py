@@ -106,7 +106,7 @@ async def test_a_cache_that_cannot_be_used_is_status_1(tmp_path: Path) -> None:
     async with process("--config", str(written(tmp_path))) as one:
         told = await rest_of(one)
         assert await one.wait() == 1
-    assert told.startswith("entrepot: ")
+    assert told.startswith(f"entrepot: {tmp_path / 'cache'} cannot be used as the cache")
     assert "Traceback" not in told
 
 
@@ -122,6 +122,7 @@ async def test_a_port_in_use_is_status_1_and_named(tmp_path: Path) -> None:
     taken.close()
     await taken.wait_closed()
     assert str(port) in told
+    assert "`listen`" in told
     assert "Traceback" not in told
 
 
