@@ -32,9 +32,6 @@ from entrepot.web.admin import admin_application
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.noise import http_log
 
-DRAIN_S = 30.0
-"""How long transfers in progress may take after SIGTERM."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -79,7 +76,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                     keepalive_timeout=75.0,
                 ),
                 handle_signals=False,
-                shutdown_timeout=DRAIN_S,
+                # aiohttp waits so long twice: for the answer, then for its task to end.
+                shutdown_timeout=settings.timeouts.drain / 2,
             )
             server.addresses.append(await _listen(stack, runner, listen))
         server.ready = True
@@ -87,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             yield server
         finally:
             server.ready = False
-            log.info("server.draining", seconds=DRAIN_S)
+            log.info("server.draining", seconds=settings.timeouts.drain)
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:

@@ -102,6 +102,20 @@ async def test_a_transfer_in_progress_is_finished_while_draining(tmp_path: Path)
         assert await rest == data
 
 
+async def test_draining_ends_although_a_client_is_slow(tmp_path: Path) -> None:
+    data = blob(30_000_000)
+    loop = asyncio.get_running_loop()
+    async with FakeRegistry() as mirror, AsyncExitStack() as outlasting:
+        digest = mirror.put_blob("pause", data)
+        timeouts = {"headers": 10.0, "overtake": 2.0, "drain": 1.0}
+        async with serving(tmp_path, mirror, timeouts=timeouts) as served:
+            one = await outlasting.enter_async_context(client(served.address))
+            await one.send("GET", f"/v2/pause/blobs/{digest}{NS}")
+            await one.hear_head()  # and reads no further
+            began = loop.time()
+        assert loop.time() - began < 10.0
+
+
 async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     pause = image(1)
     async with FakeRegistry() as mirror:

@@ -35,13 +35,20 @@ log = structlog.get_logger("entrepot")
     type=click.Path(path_type=Path, file_okay=False),
     help="The cache directory, instead of the one in the configuration.",
 )
-def serve(config: Path | None, preset: str | None, cache: Path | None) -> None:
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Where to listen, instead of what the configuration says."
+)
+def serve(config: Path | None, preset: str | None, cache: Path | None, listen: str | None) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Exit status 2 for a configuration with mistakes, 1 when the cache directory or an address
     cannot be used.
     """
-    overrides = {"cache": {"path": cache.absolute()}} if cache is not None else None
+    overrides: dict[str, object] = {}
+    if cache is not None:
+        overrides["cache"] = {"path": cache.absolute()}
+    if listen is not None:
+        overrides["listen"] = listen
     try:
         settings = load_settings(config, preset=preset, overrides=overrides)
     except ConfigError as error:

@@ -39,6 +39,7 @@ class TimeoutSettings(Frozen):
     overtake: PositiveSeconds = 2.0
     connect: PositiveSeconds = 5.0
     stall: PositiveSeconds = 15.0
+    drain: PositiveSeconds = 30.0
 
 
 class TagSettings(Frozen):

@@ -120,7 +120,7 @@ def _is_timeout(attempts: tuple[Attempt, ...]) -> bool:
 
 
 def _detail(error: EntrepotError) -> object | None:
-    """Mirror by mirror what was tried and what came back: `kubectl describe pod` shows it (P31)."""
+    """Mirror by mirror what was tried and what came back (P31); a HEAD has no room for it."""
     if not isinstance(error, Exhausted) or not error.attempts:
         return None
     return [
