@@ -14,10 +14,15 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from guards.blocking import BlockingCalls
 from guards.leaks import Footprint, Unretrieved
 from guards.loopback import Loopback
+
+# No test asserts a time: on a busy machine hypothesis' own limit for an example would.
+settings.register_profile("entrepot", deadline=None)
+settings.load_profile("entrepot")
 
 _KEPT = {"ENTREPOT_REQUIRE_TOOLS"}
 _LOOPBACK = Loopback()

@@ -136,7 +136,7 @@ def test_whatever_the_speeds_every_byte_is_brought_and_it_ends(
 ) -> None:
     """A simulation: mirrors of random speeds bring what is asked; parts stay within the blob."""
     chance = random.Random(seed)
-    rates = [chance.uniform(0.1, 50) * MIB for _ in range(lanes)]
+    rates = [chance.uniform(1, 50) * MIB for _ in range(lanes)]  # 300 MiB within 3,000 steps
     written, running, fetched = RangeSet(), dict[int, Transfer](), 0
     now = 0.0
     for _ in range(5000):
