@@ -10,7 +10,8 @@ from connecting import connected, replying
 from entrepot.errors import AttemptError, MirrorLied, MirrorUnreachable
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName
-from entrepot.upstream.blobstream import PIECE_BYTES, BlobStream
+from entrepot.upstream.blobstream import BlobStream
+from entrepot.upstream.librarybody import PIECE_BYTES
 from fakes.images import blob
 from fakes.registry import FakeRegistry, Fault
 
