@@ -12,13 +12,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
+from entrepot.store.chunk import Chunk, Held
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
@@ -27,40 +27,6 @@ from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
 
 _MAX_BUFFERS = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Bytes in memory and where they belong in the file."""
-
-    start: int
-    buffers: tuple[memoryview, ...]
-
-    @property
-    def stop(self) -> int:
-        """One past the last offset."""
-        return self.start + sum(map(len, self.buffers))
-
-    def cut(self, start: int, stop: int) -> Chunk:
-        """Return the part from offset `start` up to `stop`, without copying."""
-        kept = []
-        at = self.start
-        for buffer in self.buffers:
-            part = buffer[max(0, start - at) : max(0, stop - at)]
-            at += len(buffer)
-            if part:
-                kept.append(part)
-        return Chunk(start, tuple(kept))
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What was written and waits in memory for its hash; `done` gives the memory back."""
-
-    start: int
-    stop: int
-    parts: tuple[Chunk, ...]
-    done: Callable[[], None]
 
 
 class Draft:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from entrepot.oci.digest import Digest
-from entrepot.store.draft import Chunk, Draft
+from entrepot.store.chunk import Chunk
+from entrepot.store.draft import Draft
 from entrepot.store.rangeset import RangeSet
 from entrepot.store.threads import DiskThreads
 

@@ -82,7 +82,9 @@ class BlobStream:
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else drop it; never raises."""
-        if self._ended:
+        if self._body is not None:
+            self._body.close()
+        if self._ended and (self._body is None or self._body.reusable):
             self._response.release()
         else:
             self._response.close()
@@ -95,8 +97,10 @@ class BlobStream:
         try:
             if self._body is None:
                 self._body = self._begin(limit)
-            with passage.waiting():
-                piece = await self._arrival(self._body, limit)
+            piece = self._body.take(limit)
+            if not piece:
+                with passage.waiting():
+                    piece = await self._arrival(self._body, limit)
         except TimeoutError as error:
             silent = MirrorSilent(f"sent nothing for {self._stall_s:g} s at byte {self._position}")
             raise self._failed(silent) from error

@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-BUFFER_BYTES = 512 << 10
-MOST_BUFFERS = 8
+BUFFER_BYTES = 1 << 20
+MOST_BUFFERS = 5
 
 
 class Buffers:
     """Of one connection. Made when first needed: a slow one never has more than two or three.
 
-    `freed` is called on the loop when a buffer came back.
+    `freed` is called on the loop when a buffer came back. `close` lets go of them at once: those
+    who still hold one keep only that.
     """
 
     def __init__(self, freed: Callable[[], None]) -> None:
@@ -21,6 +22,7 @@ class Buffers:
         self._freed = freed
         self._free: list[bytearray] = []
         self._made = 0
+        self._closed = False
 
     @property
     def empty(self) -> bool:
@@ -39,6 +41,13 @@ class Buffers:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._take_back, buffer)
 
+    def close(self) -> None:
+        """Hand out nothing more; `empty` from now on."""
+        self._closed = True
+        self._made = MOST_BUFFERS
+        self._free.clear()
+
     def _take_back(self, buffer: bytearray) -> None:
-        self._free.append(buffer)
-        self._freed()
+        if not self._closed:
+            self._free.append(buffer)
+            self._freed()

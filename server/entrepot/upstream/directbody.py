@@ -41,10 +41,17 @@ class DirectBody(asyncio.BufferedProtocol):
         self._lost = False
         self._waiter: asyncio.Future[None] | None = None
 
+    reusable = False
+
     @property
     def reading(self) -> bool:
         """Whether bytes would be taken if they came; else it is others that keep the buffers."""
         return self._filling is not None or not self._buffers.empty
+
+    def take(self, limit: int) -> Piece:
+        """Take what need not be waited for: a buffer that is full, or the last."""
+        self._limit = limit
+        return self._ready.popleft() if self._ready else Piece()
 
     async def arrival(self, limit: int) -> Piece:
         """Wait for bytes and take them, at most one buffer; none at the end or after a break."""
@@ -64,7 +71,7 @@ class DirectBody(asyncio.BufferedProtocol):
             self._resume()
         return self._ready.popleft() if self._ready else Piece()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Say where the next bytes go: never more than are this body's."""
         if self._filling is None:
             self._filling, self._filled = self._buffers.take(), 0
@@ -80,6 +87,13 @@ class DirectBody(asyncio.BufferedProtocol):
             if not self._left or self._buffers.empty:
                 self._transport.pause_reading()
         self._wake()
+
+    def close(self) -> None:
+        """Read no more, and let go of the memory: too much to leave to the garbage collector."""
+        self._transport.pause_reading()
+        self._left, self._filling, self._filled = 0, None, 0
+        self._ready.clear()
+        self._buffers.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that nothing more will come; the library waits for this when it closes."""
@@ -110,23 +124,23 @@ class DirectBody(asyncio.BufferedProtocol):
 
 
 def take_over(response: aiohttp.ClientResponse, limit: int) -> DirectBody | None:
-    """Take the connection of `response` over, if much is still to come and it is known how much."""
-    length = parse_length(response.headers.get("Content-Length"))
-    connection = response.connection
-    transport = connection.transport if connection is not None else None
-    library = connection.protocol if connection is not None else None
-    content = response.content
-    left = (length or 0) - content.total_bytes
-    plain = "Transfer-Encoding" not in response.headers and content.exception() is None
-    if transport is None or library is None or not plain or left < LONG_BYTES:
+    """Take the connection of `response` over, if much is still to come and it is known how much.
+
+    Nothing may have been read of the body yet.
+    """
+    length = parse_length(response.headers.get("Content-Length")) or 0
+    connection, content = response.connection, response.content
+    coded = "Transfer-Encoding" in response.headers or "Content-Encoding" in response.headers
+    if connection is None or coded or length - content.total_bytes < LONG_BYTES:
         return None
+    transport, library = connection.transport, connection.protocol
+    if transport is None or library is None or transport.is_closing() or content.exception():
+        return None
+    # Reading here makes the library parse what it had put off, and resume; nothing more can come
+    # in between, that would take a turn of the loop.
     early = []
-    transport.pause_reading()
     while data := content.read_nowait():
         early.append(data)
-    left = (length or 0) - content.total_bytes
-    if transport.is_closing() or content.is_eof() or left <= 0:
-        raise AssertionError
-    body = DirectBody(transport, library, left, limit)
+    body = DirectBody(transport, library, length - content.total_bytes, limit)
     body.start(early)
     return body

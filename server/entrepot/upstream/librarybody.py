@@ -15,9 +15,17 @@ class LibraryBody:
     """Any body at all, through the library's parser and its bytes objects."""
 
     reading = True
+    reusable = True
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._content = response.content
+
+    def take(self, limit: int) -> Piece:  # noqa: ARG002
+        """Take what is not worth a wait: nothing, see `DirectBody`."""
+        return Piece()
+
+    def close(self) -> None:
+        """Do nothing: the response has what there is to close."""
 
     async def arrival(self, limit: int) -> Piece:
         """Wait for bytes, then take what is there, chunk by chunk up to `limit`; none at the end.

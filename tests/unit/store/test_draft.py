@@ -23,7 +23,8 @@ from hypothesis.stateful import (
 
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
-from entrepot.store.draft import Chunk, Draft, remove_partial, survey
+from entrepot.store.chunk import Chunk
+from entrepot.store.draft import Draft, remove_partial, survey
 from entrepot.store.journal import RECORD_BYTES
 from entrepot.store.layout import Layout
 from entrepot.store.rangeset import EMPTY, RangeSet
