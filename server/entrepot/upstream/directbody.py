@@ -21,7 +21,7 @@ from entrepot.upstream.ring import Ring
 
 LONG_BYTES = 32 << 20
 """With less than this to come the connection is worth more than what is saved."""
-RING_BYTES = 6 << 20
+RING_BYTES = 5 << 20
 LARGEST_BYTES = 2 << 20
 """Three pieces then are on their way: one comes in, one is written, one is hashed."""
 ENOUGH_BYTES = 1 << 20

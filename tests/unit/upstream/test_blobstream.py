@@ -136,9 +136,9 @@ async def gather(stream: BlobStream, into: bytearray) -> None:
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 async def test_a_long_body_is_read_off_its_connection(tls: bool, tmp_path: Path) -> None:
     async with FakeRegistry(tls=tls) as registry:
-        trust = {"ca": str(registry.write_ca(tmp_path / "ca.pem"))} if tls else {}
+        ca = str(registry.write_ca(tmp_path / "ca.pem")) if tls else None
         digest = registry.put_blob("pause", LONG)
-        async with connected(registry.url, **trust) as mirror:
+        async with connected(registry.url, ca=ca) as mirror:
             for _ in range(2):
                 stream = await mirror.open_blob(PAUSE, digest)
                 got = bytearray()
@@ -166,10 +166,10 @@ async def test_a_long_body_that_breaks_keeps_what_came(
     fault: Fault, error: type[AttemptError], told: str, tls: bool, tmp_path: Path
 ) -> None:
     async with FakeRegistry(tls=tls) as registry:
-        trust = {"ca": str(registry.write_ca(tmp_path / "ca.pem"))} if tls else {}
+        ca = str(registry.write_ca(tmp_path / "ca.pem")) if tls else None
         digest = registry.put_blob("pause", LONG)
         registry.fault(fault)
-        async with connected(registry.url, stall_s=0.3, **trust) as mirror:
+        async with connected(registry.url, stall_s=0.3, ca=ca) as mirror:
             stream = await mirror.open_blob(PAUSE, digest)
             got = bytearray()
             with pytest.raises(error, match=told):
@@ -205,9 +205,9 @@ async def test_what_was_not_asked_for_is_skipped_in_a_long_body_too() -> None:
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 async def test_closing_the_client_ends_long_streams(tls: bool, tmp_path: Path) -> None:
     async with FakeRegistry(tls=tls, bytes_per_second=64 << 20) as registry:
-        trust = {"ca": str(registry.write_ca(tmp_path / "ca.pem"))} if tls else {}
+        ca = str(registry.write_ca(tmp_path / "ca.pem")) if tls else None
         digest = registry.put_blob("pause", LONG)
-        async with connected(registry.url, **trust) as mirror:
+        async with connected(registry.url, ca=ca) as mirror:
             stream = await mirror.open_blob(PAUSE, digest)
             assert await stream.read()
             await mirror.aclose()
