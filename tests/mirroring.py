@@ -17,6 +17,7 @@ from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.registry import Registry
+from entrepot.mirror.room import Room
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.oci.reference import RepositoryName
@@ -110,11 +111,13 @@ async def mirroring(
             await _client(stack, number, mirror, stall_s) for number, mirror in enumerate(mirrors)
         ]
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
-        owner = TaskOwner("test flights")
+        owner, clock = TaskOwner("test flights"), WallClock()
         stack.push_async_callback(owner.aclose)
-        fills = Fills(store, Metrics(), FillRules(headers_s, overtake_s, give_up_s))
+        fills = Fills(
+            store, Room(catalog, clock), Metrics(), FillRules(headers_s, overtake_s, give_up_s)
+        )
         stack.push_async_callback(fills.aclose)
-        yield _wired(registry, catalog, fills, owner)
+        yield _wired(registry, catalog, fills, owner, clock)
 
 
 async def _client(
@@ -128,8 +131,10 @@ async def _client(
     return client
 
 
-def _wired(registry: Registry, catalog: Catalog, fills: Fills, owner: TaskOwner) -> Mirroring:
-    registries, clock = {REGISTRY: registry}, WallClock()
+def _wired(
+    registry: Registry, catalog: Catalog, fills: Fills, owner: TaskOwner, clock: WallClock
+) -> Mirroring:
+    registries = {REGISTRY: registry}
     metrics, overtake_s = fills.metrics, fills.rules.overtake_s
     manifests = Manifests(
         registries=registries,

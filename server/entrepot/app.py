@@ -20,6 +20,7 @@ from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.registry import Registry
+from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
@@ -104,7 +105,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
-    fills = Fills(store, metrics, rules)
+    fills = Fills(store, Room(catalog, time.time), metrics, rules)
     stack.push_async_callback(fills.aclose)
     overtake_s = settings.timeouts.overtake
     manifests = Manifests(

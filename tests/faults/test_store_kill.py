@@ -133,7 +133,7 @@ async def check(root: Path, promised: Promised, seed: int) -> None:
 
 async def check_catalog(store: BlobStore, catalog: Catalog, promised: Promised) -> None:
     """No tag that was promised is missing, and none is there without its bytes."""
-    known = catalog.tags(REGISTRY, REPOSITORY)
+    known = await catalog.tags(REGISTRY, REPOSITORY)
     assert {Tag.parse(str(number)) for number in promised.tags} <= {tag.tag for tag in known}
     for tag in known:
         assert await store.read(tag.digest, 1 << 20) == small(int(tag.tag))

@@ -166,6 +166,7 @@ class Blobs:
         if fill is None:
             stored = await self.store.get(digest)
             if stored is not None:
+                self.manifests.catalog.use_blob(digest, self.manifests.clock())
                 return await self._cached(digest, stored)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)

@@ -18,6 +18,7 @@ from entrepot.errors import AllFailed, Attempt, EntrepotError, Exhausted, Mirror
 from entrepot.metrics import Metrics
 from entrepot.mirror.fetch import Fetch
 from entrepot.mirror.liar import find_liar
+from entrepot.mirror.room import Room
 from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.store.blobs import BlobStore
@@ -43,6 +44,7 @@ class Fill:
     wanted: Wanted
     rules: FillRules
     store: BlobStore
+    room: Room
     set_aside: SetAside
     metrics: Metrics
     size: int | None = None
@@ -161,6 +163,7 @@ class Fill:
         if stored is not None:  # committed between the reader's look and this task's start
             self._finish(stored)
             return
+        began = asyncio.get_running_loop().time()
         partial = self._partial = await self.store.begin(self.wanted.digest)
         self._resumed = partial.written.total > 0
         self._expect(partial)
@@ -176,6 +179,8 @@ class Fill:
         await self._bring(partial, self._fetch)
         self._finish(partial.front)
         await partial.commit()
+        seconds = asyncio.get_running_loop().time() - began
+        await self.room.kept(self.wanted, partial.front, self.sources, seconds)
         log.info(
             "fill.done",
             digest=str(self.wanted.digest),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
+from entrepot.mirror.room import Room
 from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.oci.digest import Digest
@@ -18,6 +19,7 @@ class Fills:
     """Starts fills and owns their tasks; `aclose` stops them, their partial files stay on disk."""
 
     store: BlobStore
+    room: Room
     metrics: Metrics
     rules: FillRules
     set_aside: SetAside = field(default_factory=SetAside)
@@ -39,7 +41,7 @@ class Fills:
         fill = self._running.get(wanted.digest)
         if fill is not None:
             return fill, False
-        fill = Fill(wanted, self.rules, self.store, self.set_aside, self.metrics)
+        fill = Fill(wanted, self.rules, self.store, self.room, self.set_aside, self.metrics)
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
         task.add_done_callback(lambda _: self._ended(fill))

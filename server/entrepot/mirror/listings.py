@@ -9,12 +9,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
+
 from entrepot.errors import (
     Exhausted,
     ManifestUnknown,
     MirrorDenied,
     MirrorNotFound,
     NameUnknown,
+    StoreError,
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.flights import Flights
@@ -30,6 +33,8 @@ from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 EMPTY_INDEX = json.dumps(
     {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, separators=(",", ":")
@@ -91,12 +96,12 @@ class Listings:
         async def ask(mirror: MirrorClient) -> tuple[str, ...]:
             return await mirror.list_tags(image.repository)
 
-        held = tuple(r.tag for r in self.catalog.tags(image.registry, image.repository))
         try:
             return await self.flights.join(
                 key, lambda: self._race(image, "tags", ask, deadline)
             ), ""
         except Exhausted as error:
+            held = await self._held(image)
             if held:
                 return held, f"{image.namespace}/{image.repository}: only the tags held here"
             # Mirrors that forbid listing say 403 or 404 at will: that is no fault of the network.
@@ -104,6 +109,14 @@ class Listings:
             if error.attempts and {a.outcome for a in error.attempts} <= absent:
                 raise NameUnknown(str(error)) from error
             raise
+
+    async def _held(self, image: ImageName) -> tuple[str, ...]:
+        try:
+            known = await self.catalog.tags(image.registry, image.repository)
+        except StoreError as error:
+            log.warning("tags.unreadable", repository=image.repository, reason=str(error))
+            return ()
+        return tuple(record.tag for record in known)
 
     async def referrers(self, image: ImageName, digest: Digest, deadline: float) -> bytes:
         """The index of what refers to `digest`, as a mirror has it; perhaps an empty one.

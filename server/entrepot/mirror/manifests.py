@@ -22,7 +22,7 @@ from entrepot.oci.manifest import Manifest, descriptors
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
-from entrepot.store.record import ManifestRecord, TagRecord
+from entrepot.store.record import Child, ManifestRecord, TagRecord
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -75,7 +75,10 @@ class Manifests:
     def peek(self, digest: Digest) -> Served | None:
         """The manifest if it is in memory: no await, no I/O."""
         manifest = self.memory.get(digest)
-        return Served(manifest, "hit") if manifest is not None else None
+        if manifest is None:
+            return None
+        self.catalog.use_manifest(digest, self.clock())
+        return Served(manifest, "hit")
 
     async def get(self, image: ImageName, digest: Digest, deadline: float) -> Served:
         """The manifest, whoever has it. Raises ManifestUnknown, AllFailed or AllThrottled."""
@@ -94,6 +97,7 @@ class Manifests:
         """From memory, or from disk into memory; None unless the catalog and the disk have it."""
         manifest = self.memory.get(digest)
         if manifest is not None:
+            self.catalog.use_manifest(digest, self.clock())
             return manifest
         try:
             record = await self.catalog.manifest(digest)
@@ -103,11 +107,14 @@ class Manifests:
             return None
         if record is None or body is None:
             return None
+        self.catalog.use_manifest(digest, self.clock())
         manifest = Manifest(digest, record.media_type, body)
         self._remember(manifest, record.mirror)
         return manifest
 
-    async def keep(self, manifest: Manifest, mirror: str, tag: TagRecord | None = None) -> None:
+    async def keep(
+        self, image: ImageName, manifest: Manifest, mirror: str, tag: TagRecord | None = None
+    ) -> None:
         """Store the bytes, then the records: a digest that was named can be got (P6, Q-2).
 
         A full disk costs the next request a question, never this one its answer (P30). Signed
@@ -116,8 +123,19 @@ class Manifests:
         self._remember(manifest, mirror)
         if manifest.media_type == SCHEMA1_SIGNED:
             return
-        record = ManifestRecord(manifest.digest, manifest.media_type, manifest.size, mirror)
-        children = [(d.digest, d.media_type, d.size) for d in descriptors(manifest)]
+        record = ManifestRecord(
+            digest=manifest.digest,
+            media_type=manifest.media_type,
+            size=manifest.size,
+            mirror=mirror,
+            registry=image.registry,
+            repository=str(image.repository),
+            used_at=self.clock(),
+        )
+        children = [
+            Child(d.digest, d.media_type, d.size, str(d.platform or ""))
+            for d in descriptors(manifest)
+        ]
         try:
             await self.store.put(manifest.digest, manifest.body)
             if tag is not None:
@@ -174,7 +192,7 @@ class Manifests:
 
         prefer = hint.mirror if hint is not None else None
         won = await self.race(image, str(digest), ask, deadline, prefer=prefer)
-        await self.keep(won.answer, won.mirror.name)
+        await self.keep(image, won.answer, won.mirror.name)
         return Served(won.answer, "miss", won.mirror.name)
 
     async def _proved(self, digest: Digest) -> bytes | None:

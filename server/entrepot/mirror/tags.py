@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from entrepot.errors import Exhausted
+from entrepot.errors import Exhausted, StoreError
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.freshness import Freshness, tag_freshness
 from entrepot.mirror.manifests import Key, Manifests, Served, title
@@ -38,11 +38,11 @@ class Tags:
 
     def peek(self, image: ImageName, tag: Tag) -> Served | None:
         """The answer if it is fresh and in memory: no await, no I/O, the path of most requests."""
-        record = self.catalog.tag(image.registry, image.repository, tag)
+        record = self.catalog.peek_tag(image.registry, image.repository, tag)
         if record is None or not self._is_fresh(record):
             return None
-        manifest = self.manifests.memory.get(record.digest)
-        return Served(manifest, "hit", record.mirror) if manifest is not None else None
+        served = self.manifests.peek(record.digest)
+        return Served(served.manifest, "hit", record.mirror) if served is not None else None
 
     async def get(self, image: ImageName, tag: Tag, deadline: float) -> Served:
         """What the tag stands for; the manifest's bytes are stored before this returns (P6).
@@ -50,7 +50,7 @@ class Tags:
         Raises ManifestUnknown, AllFailed or AllThrottled, and only while nothing is held.
         """
         key = (image.registry, str(image.repository), str(tag))
-        record = self.catalog.tag(image.registry, image.repository, tag)
+        record = await self._known(image, tag)
         held = await self.manifests.held(record.digest) if record is not None else None
         if record is None or held is None:
             self.manifests.raise_if_absent(key)
@@ -60,6 +60,13 @@ class Tags:
         if self._ask_again_at.get(key, 0.0) > self.manifests.clock():
             return self._stale(image, record, held)
         return await self._revalidated(image, record, held, deadline)
+
+    async def _known(self, image: ImageName, tag: Tag) -> TagRecord | None:
+        try:
+            return await self.catalog.tag(image.registry, image.repository, tag)
+        except StoreError as error:  # what the disk does not tell, mirrors may (P30)
+            log.warning("tag.unreadable", image=title(image, tag), reason=str(error))
+            return None
 
     async def _revalidated(
         self, image: ImageName, record: TagRecord, held: Manifest, deadline: float
@@ -97,7 +104,7 @@ class Tags:
         won = await self.manifests.race(image, record.tag, ask, deadline)
         answer = won.answer
         if isinstance(answer, _Unchanged) or answer.digest == record.digest:
-            self.catalog.touch_tag(record.key, clock())
+            self.catalog.touch_tag(record, clock())
             return Served(held, "revalidated", won.mirror.name)
         await self._keep(image, tag, answer, won.mirror.name)
         log.info(
@@ -128,7 +135,7 @@ class Tags:
             checked_at=self.manifests.clock(),
             mirror=mirror,
         )
-        await self.manifests.keep(manifest, mirror, record)
+        await self.manifests.keep(image, manifest, mirror, record)
 
     def _stale(self, image: ImageName, record: TagRecord, held: Manifest) -> Served:
         self.manifests.metrics.stale.labels(image.registry).inc()

@@ -3,108 +3,168 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from entrepot.errors import Corrupt, RequestError
+from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.committer import Committer
-from entrepot.store.database import Database, Row, Statement, Value
-from entrepot.store.record import Child, ManifestRecord, TagKey, TagRecord
+from entrepot.store.database import Database, Row, Rows, Statement, Value
+from entrepot.store.record import (
+    BlobRecord,
+    Child,
+    ManifestRecord,
+    Removed,
+    TagKey,
+    TagRecord,
+    Totals,
+)
+from entrepot.store.removal import read_removed, remove_blobs, remove_images
+from entrepot.store.rows import (
+    blob_record,
+    blob_row,
+    link_rows,
+    manifest_record,
+    manifest_row,
+    tag_records,
+    tag_row,
+)
+from entrepot.store.tagmemory import TagMemory
+from entrepot.store.uses import Uses
 
 log = structlog.get_logger(__name__)
 
 FLUSH_AFTER_S = 5.0
+TAGS_IN_MEMORY = 20_000
 
-_ALL_TAGS = (
-    "SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags"
-)
+_TAG = """
+    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags
+    WHERE registry = ? AND repository = ? AND tag = ?
+"""
+_TAGS = """
+    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags
+    WHERE registry = ? AND repository = ? ORDER BY tag
+"""
+_ALL_TAGS = """
+    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags
+"""
 _PUT_TAG = "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_TOUCH_TAG = "UPDATE tags SET checked_at = ? WHERE registry = ? AND repository = ? AND tag = ?"
 _DELETE_TAG = "DELETE FROM tags WHERE registry = ? AND repository = ? AND tag = ?"
-_PUT_MANIFEST = "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?)"
-_PUT_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?)"
-_MANIFEST = "SELECT digest, media_type, size, mirror FROM manifests WHERE digest = ?"
+# Not REPLACE: that would go past the triggers that keep the totals.
+_PUT_MANIFEST = """
+    INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
+    media_type = excluded.media_type, size = excluded.size, mirror = excluded.mirror,
+    used_at = max(used_at, excluded.used_at)
+"""
+_PUT_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?)"
+_PUT_BLOB = """
+    INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
+    size = excluded.size, used_at = max(used_at, excluded.used_at)
+"""
+_MANIFEST = """
+    SELECT digest, media_type, size, mirror, registry, repository, used_at FROM manifests
+    WHERE digest = ?
+"""
+_BLOB = """
+    SELECT digest, size, added_at, used_at, registry, mirror, seconds FROM blobs WHERE digest = ?
+"""
 _CHILD_SIZES = "SELECT DISTINCT size FROM links WHERE child = ? LIMIT 2"
+_TOTALS = "SELECT blobs, bytes FROM totals"
 
 
 class Catalog:
-    """Tags live in memory and are written through; everything else is asked of the database.
+    """Recent tags live in memory and are written through; the rest is asked of the database.
 
     It can be rebuilt from the blobs, so a broken file costs no more than what it knew: it is
     moved aside, a new one takes over, with the tags that are in memory. Not needed to serve a
     blob that is cached. Async methods raise StoreError or DiskFull.
     """
 
-    def __init__(self, path: Path, *, flush_after_s: float = FLUSH_AFTER_S) -> None:
-        """`flush_after_s` is how long a touch may stay in memory only."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        flush_after_s: float = FLUSH_AFTER_S,
+        tags_in_memory: int = TAGS_IN_MEMORY,
+    ) -> None:
+        """`flush_after_s` is how long a use or a check may stay in memory only."""
         self._database = Database(path)
-        self._committer = Committer(self._database, self._put_all_tags)
+        self._committer = Committer(self._database, self._salvage)
         self._flush_after_s = flush_after_s
-        self._tags: dict[tuple[str, RepositoryName], dict[Tag, TagRecord]] = {}
-        self._touched: dict[TagKey, float] = {}
+        self._tags = TagMemory(tags_in_memory)
+        self._uses = Uses()
         self._flush: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
-        """Load the tags; StoreTooNew when a later version wrote the file."""
+        """Open the file; StoreTooNew when a later version wrote it. Reads nothing in advance."""
         try:
             await self._database.open()
-            rows = await self._database.fetch(_ALL_TAGS)
         except Corrupt:
             await self._database.replace()
-            rows = []
-        except BaseException:
-            await self._database.aclose()
-            raise
-        for record in _tag_records(rows):
-            self._remember(record)
         self._committer.start()
 
     async def aclose(self) -> None:
         """Write what is only in memory, close the file and end its threads; safe to call twice."""
-        self._flush_touched()
+        self._flush_uses()
         try:
             await self._committer.aclose()
         finally:
             await self._database.aclose()
 
-    def tag(self, registry: str, repository: RepositoryName, tag: Tag) -> TagRecord | None:
-        """Tell what a tag was last seen to mean; from memory."""
-        return self._tags.get((registry, repository), {}).get(tag)
+    @property
+    def replaced(self) -> bool:
+        """Whether the file was broken, and a new one begun: what it knew has to be found again."""
+        return self._database.generation > 0
 
-    def tags(self, registry: str, repository: RepositoryName) -> tuple[TagRecord, ...]:
-        """List what is known of a repository, in the order of the tags; from memory."""
-        known = self._tags.get((registry, repository), {})
-        return tuple(known[tag] for tag in sorted(known))
+    # -- tags ------------------------------------------------------------
+
+    def peek_tag(self, registry: str, repository: RepositoryName, tag: Tag) -> TagRecord | None:
+        """Tell what a tag was last seen to mean, if that is in memory: no await, no I/O."""
+        return self._tags.get((registry, repository, tag))
+
+    async def tag(self, registry: str, repository: RepositoryName, tag: Tag) -> TagRecord | None:
+        """Tell what a tag was last seen to mean; from memory, or from the database into memory."""
+        key = (registry, repository, tag)
+        known = self._tags.get(key)
+        if known is not None:
+            return known
+        changes = self._tags.changes
+        records = tag_records(await self._fetch(_TAG, *key))
+        # whatever happened to tags meanwhile, memory knows it and the rows read may not
+        if self._tags.changes != changes and (known := self._tags.get(key)) is not None:
+            return known
+        if records and self._tags.changes == changes:
+            self._tags.put(records[0])
+        return records[0] if records else None
+
+    async def tags(self, registry: str, repository: RepositoryName) -> tuple[TagRecord, ...]:
+        """List what is known of a repository, in the order of the tags."""
+        return tuple(tag_records(await self._fetch(_TAGS, registry, repository)))
 
     async def put_tag(self, record: TagRecord) -> None:
         """Keep what a tag means: committed, and in memory, when this returns."""
         await self._committer.submit(
-            [Statement(_PUT_TAG, [_tag_row(record)])], lambda: self._remember(record)
+            [Statement(_PUT_TAG, [tag_row(record)])], lambda: self._remember(record)
         )
 
-    def touch_tag(self, key: TagKey, checked_at: float) -> None:
+    def touch_tag(self, record: TagRecord, checked_at: float) -> None:
         """Note that a tag was found unchanged: at once in memory, on the disk some seconds later.
 
-        `checked_at` is seconds of the epoch. Nothing happens for a tag that is not known.
+        `checked_at` is seconds of the epoch.
         """
-        registry, repository, tag = key
-        record = self.tag(registry, repository, tag)
-        if record is None:
-            return
-        self._remember(replace(record, checked_at=checked_at))
-        self._touched[key] = checked_at
-        if self._flush is None:
-            loop = asyncio.get_running_loop()
-            self._flush = loop.call_later(self._flush_after_s, self._flush_touched)
+        self._tags.put(replace(record, checked_at=checked_at))
+        self._uses.tag_checked(record.key, checked_at)
+        self._flush_later()
 
     async def delete_tag(self, key: TagKey) -> None:
         """Forget a tag, in memory and on the disk."""
         await self._committer.submit([Statement(_DELETE_TAG, [key])], lambda: self._forget(key))
+
+    # -- manifests and blobs ------------------------------------------------------------
 
     async def put_manifest(self, manifest: ManifestRecord, children: Sequence[Child]) -> None:
         """Keep what a manifest is and what it points at; its bytes are in the blob store (P6)."""
@@ -115,95 +175,141 @@ class Catalog:
     ) -> None:
         """Keep a manifest and the tag that led to it, in one transaction (P6)."""
         await self._committer.submit(
-            [*_manifest_statements(manifest, children), Statement(_PUT_TAG, [_tag_row(tag)])],
+            [*_manifest_statements(manifest, children), Statement(_PUT_TAG, [tag_row(tag)])],
             lambda: self._remember(tag),
         )
 
+    async def put_blob(self, blob: BlobRecord) -> None:
+        """Keep what is known of a file in the blob store."""
+        await self._committer.submit([Statement(_PUT_BLOB, [blob_row(blob)])])
+
+    def use_manifest(self, digest: Digest, now: float) -> None:
+        """Note that a manifest was asked for; costs no I/O now. `now` is seconds of the epoch."""
+        self._uses.manifest(digest, now)
+        self._flush_later()
+
+    def use_blob(self, digest: Digest, now: float) -> None:
+        """Note that a blob was asked for, as `use_manifest` does."""
+        self._uses.blob(digest, now)
+        self._flush_later()
+
     async def manifest(self, digest: Digest) -> ManifestRecord | None:
         """Tell what is known of a manifest; None also when the catalog was lost."""
-        for name, media_type, size, mirror in await self._fetch(_MANIFEST, str(digest)):
-            return ManifestRecord(Digest.parse(str(name)), str(media_type), int(size), str(mirror))
-        return None
+        rows = await self._fetch(_MANIFEST, str(digest))
+        return manifest_record(rows[0]) if rows else None
 
     async def is_manifest(self, digest: Digest) -> bool:
         """Whether there is a record of a manifest by that digest."""
         return bool(await self._fetch(_MANIFEST, str(digest)))
+
+    async def blob(self, digest: Digest) -> BlobRecord | None:
+        """Tell what is known of a file in the blob store; None also when the catalog was lost."""
+        rows = await self._fetch(_BLOB, str(digest))
+        return blob_record(rows[0]) if rows else None
 
     async def child_size(self, digest: Digest) -> int | None:
         """Tell a blob's size in bytes as manifests say it; None when none does or they disagree."""
         sizes = await self._fetch(_CHILD_SIZES, str(digest))
         return int(sizes[0][0]) if len(sizes) == 1 else None
 
-    async def _fetch(self, sql: str, *row: Value) -> list[tuple[Value, ...]]:
+    # -- the whole ------------------------------------------------------------
+
+    async def totals(self) -> Totals:
+        """Tell how much there is below `blobs/`; takes the same time for much as for little."""
+        for blobs, size in await self._fetch(_TOTALS):
+            return Totals(int(blobs), int(size))
+        return Totals()
+
+    async def remove_images(self, roots: Iterable[Digest], held: Collection[Digest]) -> Removed:
+        """Take manifests out, with their tags and with what nothing else lists; all or nothing.
+
+        Blobs in `held` stay. The files are the caller's to remove, afterwards: a process that dies
+        in between leaves files without a row, never a row without its file.
+        """
+        return await self._remove(remove_images(roots, held))
+
+    async def remove_blobs(self, digests: Iterable[Digest]) -> Removed:
+        """Forget blobs, and manifests among them, but not the tags that lead to them."""
+        return await self._remove(remove_blobs(digests))
+
+    async def survey(self, sql: str, *row: Value) -> Rows:
+        """Ask something that may take long, beside what requests ask."""
+        return await self._ask(self._database.survey, sql, row)
+
+    async def write(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Run statements of another module of the store, in one transaction."""
+        return await self._committer.submit(statements)
+
+    async def flush(self) -> None:
+        """Write the uses noted so far."""
+        statements = self._take_uses()
+        if statements:
+            await self._committer.submit(statements)
+
+    async def _remove(self, statements: Sequence[Statement]) -> Removed:
+        removed = read_removed(await self._committer.submit(statements))
+        for key in removed.tags:
+            self._forget(key)
+        return removed
+
+    async def _fetch(self, sql: str, *row: Value) -> Rows:
+        return await self._ask(self._database.fetch, sql, row)
+
+    async def _ask(self, ask: Callable[[str, Row], Awaitable[Rows]], sql: str, row: Row) -> Rows:
         generation = self._database.generation
         try:
-            return await self._database.fetch(sql, row)
+            return await ask(sql, row)
         except Corrupt as error:
             log.warning("catalog.unreadable", error=str(error))
             await self._committer.submit([], broken=generation)
             return []
 
     def _remember(self, record: TagRecord) -> None:
-        self._tags.setdefault((record.registry, record.repository), {})[record.tag] = record
-        self._touched.pop(record.key, None)
+        self._tags.put(record)
+        self._uses.drop_tag(record.key)
 
     def _forget(self, key: TagKey) -> None:
-        registry, repository, tag = key
-        known = self._tags.get((registry, repository), {})
-        known.pop(tag, None)
-        if not known:
-            self._tags.pop((registry, repository), None)
-        self._touched.pop(key, None)
+        self._tags.drop(key)
+        self._uses.drop_tag(key)
 
-    def _flush_touched(self) -> None:
+    def _flush_later(self) -> None:
+        if self._flush is None:
+            loop = asyncio.get_running_loop()
+            self._flush = loop.call_later(self._flush_after_s, self._flush_uses)
+
+    def _flush_uses(self) -> None:
+        statements = self._take_uses()
+        if statements:
+            # should this fail, the next use of each says it again
+            _ = self._committer.submit(statements)
+
+    def _take_uses(self) -> list[Statement]:
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
-        if self._touched:
-            rows = [(checked_at, *key) for key, checked_at in self._touched.items()]
-            self._touched.clear()
-            # the next question asked of the mirrors says it again, should this fail
-            _ = self._committer.submit([Statement(_TOUCH_TAG, rows)])
+        return self._uses.take()
 
-    def _put_all_tags(self) -> list[Statement]:
-        rows = [_tag_row(each) for known in self._tags.values() for each in known.values()]
-        return [Statement(_PUT_TAG, rows)]
-
-
-def _tag_records(rows: Iterable[tuple[Value, ...]]) -> list[TagRecord]:
-    records = []
-    for registry, repository, tag, digest, media_type, size, checked_at, mirror in rows:
+    async def _salvage(self) -> list[Statement]:
+        """Read the tags from a file of which another part broke; those in memory are newer."""
         try:
-            record = TagRecord(
-                registry=str(registry),
-                repository=RepositoryName.parse(str(repository)),
-                tag=Tag.parse(str(tag)),
-                digest=Digest.parse(str(digest)),
-                media_type=str(media_type),
-                size=int(size),
-                checked_at=float(checked_at),
-                mirror=str(mirror),
-            )
-        except (RequestError, ValueError) as error:
-            log.warning("catalog.bad_tag", repository=repository, tag=tag, error=str(error))
-            continue
-        records.append(record)
-    return records
-
-
-def _tag_row(record: TagRecord) -> Row:
-    return (
-        *record.key,
-        str(record.digest),
-        record.media_type,
-        record.size,
-        record.checked_at,
-        record.mirror,
-    )
+            records = tag_records(await self._database.survey(_ALL_TAGS))
+        except StoreError as error:
+            log.warning("catalog.tags_lost", error=str(error))
+            records = []
+        return [Statement(_PUT_TAG, [tag_row(each) for each in (*records, *self._tags.all())])]
 
 
 def _manifest_statements(manifest: ManifestRecord, children: Sequence[Child]) -> list[Statement]:
-    name = str(manifest.digest)
-    links = [(name, str(digest), media_type, size) for digest, media_type, size in children]
-    row = (name, manifest.media_type, manifest.size, manifest.mirror)
-    return [Statement(_PUT_MANIFEST, [row]), Statement(_PUT_LINK, links)]
+    blob = BlobRecord(
+        digest=manifest.digest,
+        size=manifest.size,
+        added_at=manifest.used_at,
+        used_at=manifest.used_at,
+        registry=manifest.registry,
+        mirror=manifest.mirror,
+    )
+    return [
+        Statement(_PUT_MANIFEST, [manifest_row(manifest)]),
+        Statement(_PUT_LINK, link_rows(manifest.digest, children)),
+        Statement(_PUT_BLOB, [blob_row(blob)]),
+    ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import structlog
 
 from entrepot.errors import Corrupt, StoreError
-from entrepot.store.database import Database, Statement
+from entrepot.store.database import Database, Rows, Statement
 from entrepot.tasks import TaskOwner
 
 log = structlog.get_logger(__name__)
@@ -25,17 +25,24 @@ class Change:
 
     statements: Sequence[Statement]
     applied: Callable[[], None]
-    done: asyncio.Future[None]
+    done: asyncio.Future[list[Rows]]
     broken: int | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it wants answers."""
+        return any(statement.asks for statement in self.statements)
 
 
 class Committer:
     """Takes changes and commits them in order; owned by the catalog."""
 
-    def __init__(self, database: Database, restore: Callable[[], Sequence[Statement]]) -> None:
-        """`restore` tells what to put into a new file after the old one broke."""
+    def __init__(
+        self, database: Database, salvage: Callable[[], Awaitable[Sequence[Statement]]]
+    ) -> None:
+        """`salvage` tells, while the broken file is still there, what to put into a new one."""
         self._database = database
-        self._restore = restore
+        self._salvage = salvage
         self._queue: asyncio.Queue[Change | None] = asyncio.Queue()
         self._tasks = TaskOwner("catalog")
         self._task: asyncio.Task[None] | None = None
@@ -50,13 +57,14 @@ class Committer:
         applied: Callable[[], None] = lambda: None,
         *,
         broken: int | None = None,
-    ) -> asyncio.Future[None]:
+    ) -> asyncio.Future[list[Rows]]:
         """Queue a change. The future ends when it is committed, or fails with StoreError.
 
-        A failure that nobody awaits is only logged. With `broken` the file of that generation is
-        replaced first, if it has not been already.
+        It brings what the statements that ask were answered. A failure that nobody awaits is
+        only logged. With `broken` the file of that generation is replaced first, if it has not
+        been already.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[list[Rows]] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_retrieve)
         if self._task is None:
             done.set_exception(StoreError("catalog: it is closed"))
@@ -81,14 +89,16 @@ class Committer:
             while not self._queue.empty():
                 queued.append(self._queue.get_nowait())
             ending = None in queued
-            await self._commit([change for change in queued if change is not None])
+            changes = [change for change in queued if change is not None]
+            for batch in _batches(changes):
+                await self._commit(batch)
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         statements = _merged(each for change in changes for each in change.statements)
         try:
             if self._database.generation in {change.broken for change in changes}:
                 await self._replace()
-            await self._write(statements)
+            answers = await self._write(statements)
         except Exception as error:  # noqa: BLE001 - it is theirs who wait, whatever it is
             log.warning("catalog.not_written", changes=len(changes), error=str(error))
             for change in changes:
@@ -98,29 +108,41 @@ class Committer:
         for change in changes:
             change.applied()
             if not change.done.done():
-                change.done.set_result(None)
+                change.done.set_result(answers)
 
-    async def _write(self, statements: Sequence[Statement]) -> None:
+    async def _write(self, statements: Sequence[Statement]) -> list[Rows]:
         try:
-            await self._database.write(statements)
+            return await self._database.write(statements)
         except Corrupt:
             await self._replace()
-            await self._database.write(statements)
+            return await self._database.write(statements)
 
     async def _replace(self) -> None:
+        salvaged = await self._salvage()
         await self._database.replace()
-        await self._database.write(self._restore())
+        await self._database.write(salvaged)
+
+
+def _batches(changes: Iterable[Change]) -> list[list[Change]]:
+    """Part them into transactions: answers belong to one change, so who asks has one alone."""
+    batches: list[list[Change]] = []
+    for change in changes:
+        if batches and not change.asks and not batches[-1][-1].asks:
+            batches[-1].append(change)
+        else:
+            batches.append([change])
+    return batches
 
 
 def _merged(statements: Iterable[Statement]) -> list[Statement]:
     """Put rows for the same SQL that follow each other into one statement: each costs a hop."""
     return [
-        Statement(sql, [row for statement in same for row in statement.rows])
-        for sql, same in groupby(statements, key=lambda statement: statement.sql)
+        Statement(sql, [row for statement in same for row in statement.rows], asks)
+        for (sql, asks), same in groupby(statements, key=lambda each: (each.sql, each.asks))
     ]
 
 
-def _retrieve(done: asyncio.Future[None]) -> None:
+def _retrieve(done: asyncio.Future[list[Rows]]) -> None:
     """Mark the exception as seen: it has been logged."""
     if not done.cancelled():
         done.exception()

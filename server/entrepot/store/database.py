@@ -1,4 +1,4 @@
-"""One SQLite file: a connection that writes, one that reads, and a way out of a broken file."""
+"""One SQLite file: a connection that writes, two that read, and a way out of a broken file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -15,13 +16,14 @@ import aiosqlite
 import structlog
 
 from entrepot.errors import Corrupt, DiskFull, StoreError
-from entrepot.store.schema import migrate
+from entrepot.store.schema import TEMPORARY, migrate
 from entrepot.store.threads import disk_error
 
 log = structlog.get_logger(__name__)
 
 Value: TypeAlias = str | int | float
 Row: TypeAlias = Sequence[Value]
+Rows: TypeAlias = list[tuple[Value, ...]]
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY_MS = 10_000
@@ -29,10 +31,11 @@ _BUSY_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL and the rows to run it with."""
+    """SQL and the rows to run it with; one that `asks` has one row, and its answer is returned."""
 
     sql: str
-    rows: Sequence[Row]
+    rows: Sequence[Row] = ((),)
+    asks: bool = False
 
 
 def database_error(error: sqlite3.Error) -> StoreError:
@@ -55,6 +58,7 @@ class Database:
         self.generation = 0
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
+        self._surveyor: aiosqlite.Connection | None = None
 
     async def open(self) -> None:
         """Create the file or bring it up to date; Corrupt, StoreTooNew or StoreError."""
@@ -63,8 +67,12 @@ class Database:
             await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
             await self._writer.execute_fetchall("PRAGMA synchronous = NORMAL")
             await migrate(self._writer)
+            await self._writer.execute_fetchall("PRAGMA temp_store = MEMORY")
+            await self._writer.executescript(TEMPORARY)
             self._reader = await self._connect()
             await self._reader.execute_fetchall("PRAGMA query_only = ON")
+            self._surveyor = await self._connect()
+            await self._surveyor.execute_fetchall("PRAGMA query_only = ON")
         except sqlite3.Error as error:
             await self.aclose()
             raise database_error(error) from error
@@ -73,15 +81,17 @@ class Database:
             raise
 
     async def aclose(self) -> None:
-        """Close both connections and join their threads; safe to call twice."""
-        reader, self._reader = self._reader, None
-        writer, self._writer = self._writer, None
-        try:
-            if reader is not None:
-                await _close(reader)
-        finally:
-            if writer is not None:
-                await _close(writer)
+        """Close the connections and join their threads; safe to call twice."""
+        connections = (
+            self._surveyor,
+            self._reader,
+            self._writer,
+        )  # the writer last: it checkpoints
+        self._surveyor = self._reader = self._writer = None
+        async with AsyncExitStack() as stack:
+            for connection in reversed(connections):
+                if connection is not None:
+                    stack.push_async_callback(_close, connection)
 
     async def replace(self) -> None:
         """Move a broken file aside, for somebody to look at, and begin a new one."""
@@ -94,14 +104,21 @@ class Database:
         self.generation += 1
         await self.open()
 
-    async def write(self, statements: Sequence[Statement]) -> None:
-        """Run all of it in one transaction, or none; calls must not overlap."""
+    async def write(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Run all of it in one transaction, or none; calls must not overlap.
+
+        Returns what the statements that ask were answered, in their order.
+        """
         writer = _opened(self._writer)
+        answers: list[Rows] = []
         try:
             await writer.execute_fetchall("BEGIN IMMEDIATE")
             try:
                 for statement in statements:
-                    await (await writer.executemany(statement.sql, statement.rows)).close()
+                    if statement.asks:
+                        answers.append(await _fetch(writer, statement.sql, statement.rows[0]))
+                    else:
+                        await (await writer.executemany(statement.sql, statement.rows)).close()
                 await writer.execute_fetchall("COMMIT")
             except BaseException:
                 if writer.in_transaction:
@@ -109,14 +126,21 @@ class Database:
                 raise
         except sqlite3.Error as error:
             raise database_error(error) from error
+        return answers
 
-    async def fetch(self, sql: str, row: Row = ()) -> list[tuple[Value, ...]]:
-        """Read what has been committed."""
+    async def fetch(self, sql: str, row: Row = ()) -> Rows:
+        """Read what has been committed: small questions, on which requests wait."""
         try:
-            found = await _opened(self._reader).execute_fetchall(sql, row)
+            return await _fetch(_opened(self._reader), sql, row)
         except sqlite3.Error as error:
             raise database_error(error) from error
-        return [tuple(each) for each in found]
+
+    async def survey(self, sql: str, row: Row = ()) -> Rows:
+        """Read what has been committed: questions that may take long, in a thread of their own."""
+        try:
+            return await _fetch(_opened(self._surveyor), sql, row)
+        except sqlite3.Error as error:
+            raise database_error(error) from error
 
     async def _connect(self) -> aiosqlite.Connection:
         connection = aiosqlite.connect(self._path, isolation_level=None)
@@ -130,6 +154,10 @@ class Database:
             await _close(connection)
             raise
         return connection
+
+
+async def _fetch(connection: aiosqlite.Connection, sql: str, row: Row) -> Rows:
+    return [tuple(each) for each in await connection.execute_fetchall(sql, row)]
 
 
 def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:

@@ -9,8 +9,19 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
 
 TagKey: TypeAlias = tuple[str, RepositoryName, Tag]
-Child: TypeAlias = tuple[Digest, str, int]
-"""Digest, media type and size in bytes, as a manifest says them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What a manifest says of something it points at; `size` is bytes.
+
+    `platform` is as an index writes it, os/architecture/variant, "" where it says none.
+    """
+
+    digest: Digest
+    media_type: str
+    size: int
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +48,55 @@ class TagRecord:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRecord:
-    """A manifest whose bytes are in the blob store; `mirror` is where they came from."""
+    """A manifest whose bytes are in the blob store; `mirror` is where they came from.
+
+    `registry` and `repository` are the name it was first got under, `used_at` when it or something
+    it lists was last asked for, in seconds of the epoch.
+    """
 
     digest: Digest
     media_type: str
     size: int
     mirror: str
+    registry: str = ""
+    repository: str = ""
+    used_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRecord:
+    """A file below `blobs/`; `size` is bytes, the times are seconds of the epoch.
+
+    `registry` is whose mirrors gave it, `mirror` which ones, and `seconds` is how long that took:
+    what it would cost to get it again. They are empty and 0 when nobody knows.
+    """
+
+    digest: Digest
+    size: int
+    added_at: float
+    used_at: float
+    registry: str = ""
+    mirror: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What left the catalog in one transaction; the files of `blobs` are still there."""
+
+    tags: tuple[TagKey, ...]
+    manifests: tuple[Digest, ...]
+    blobs: tuple[tuple[Digest, int], ...]
+
+    @property
+    def bytes(self) -> int:
+        """The sizes of the blobs, added up."""
+        return sum(size for _, size in self.blobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many files there are below `blobs/`, and how many bytes, as the catalog knows it."""
+
+    blobs: int = 0
+    bytes: int = 0

@@ -34,8 +34,53 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX links_by_child ON links (child, size);
     """,
+    # Every file below blobs/ has a row in `blobs`, manifests too. `totals` is kept by triggers:
+    # adding up a million rows at each start would take as long as the start may.
+    """
+    ALTER TABLE manifests ADD COLUMN registry TEXT NOT NULL DEFAULT '';
+    ALTER TABLE manifests ADD COLUMN repository TEXT NOT NULL DEFAULT '';
+    ALTER TABLE manifests ADD COLUMN used_at REAL NOT NULL DEFAULT 0;
+    ALTER TABLE links ADD COLUMN platform TEXT NOT NULL DEFAULT '';
+    CREATE INDEX manifests_by_use ON manifests (used_at);
+    CREATE INDEX tags_by_digest ON tags (digest);
+    CREATE TABLE blobs (
+        digest TEXT NOT NULL PRIMARY KEY,
+        size INTEGER NOT NULL,
+        added_at REAL NOT NULL,
+        used_at REAL NOT NULL,
+        registry TEXT NOT NULL,
+        mirror TEXT NOT NULL,
+        seconds REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE keeps (
+        pattern TEXT NOT NULL PRIMARY KEY,
+        added_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE totals (
+        id INTEGER NOT NULL PRIMARY KEY CHECK (id = 0),
+        blobs INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    );
+    INSERT INTO totals VALUES (0, 0, 0);
+    CREATE TRIGGER blob_added AFTER INSERT ON blobs BEGIN
+        UPDATE totals SET blobs = blobs + 1, bytes = bytes + new.size;
+    END;
+    CREATE TRIGGER blob_removed AFTER DELETE ON blobs BEGIN
+        UPDATE totals SET blobs = blobs - 1, bytes = bytes - old.size;
+    END;
+    CREATE TRIGGER blob_resized AFTER UPDATE OF size ON blobs BEGIN
+        UPDATE totals SET bytes = bytes + new.size - old.size;
+    END;
+    """,
 )
 """Step n brings a file of version n to version n + 1; a published step never changes."""
+
+TEMPORARY = """
+    CREATE TEMP TABLE doomed (digest TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+    CREATE TEMP TABLE held (digest TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+    CREATE TEMP TABLE gone (digest TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
+"""
+"""Where the connection that writes works out what goes together; see `removal`."""
 
 
 async def migrate(

@@ -67,7 +67,7 @@ async def test_a_manifest_with_a_wrong_size_keeps_nobody_from_the_layer(tmp_path
         registry.put_image("pause", "3.1", picture)
         await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
         other = Manifest(Digest.of(wrong), picture.media_type, wrong)
-        await layer.manifests.keep(other, "mirror0")
+        await layer.manifests.keep(PAUSE, other, "mirror0")
         assert await layer.blobs.stat(PAUSE, layer_digest, layer.deadline()) == (1000, "miss")
         reader = await layer.blobs.open(PAUSE, layer_digest, layer.deadline())
         assert await read_all(reader) == picture.layers[0]

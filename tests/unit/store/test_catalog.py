@@ -19,7 +19,7 @@ from entrepot.store.record import Child, ManifestRecord, TagRecord
 K8S = "registry.k8s.io"
 PAUSE = RepositoryName.parse("pause")
 INDEX = ManifestRecord(Digest.of(b"index"), OCI_INDEX, 500, "first")
-CHILDREN: list[Child] = [(Digest.of(b"arm64"), OCI_MANIFEST, 300), (Digest.of(b"x"), "layer", 7)]
+CHILDREN = [Child(Digest.of(b"arm64"), OCI_MANIFEST, 300), Child(Digest.of(b"x"), "layer", 7)]
 
 
 def tag(name: str = "3.1", *, digest: Digest = INDEX.digest, at: float = 100.0) -> TagRecord:
@@ -44,7 +44,7 @@ async def reopened(path: Path) -> tuple[TagRecord, ...]:
     catalog = Catalog(path)
     await catalog.open()
     try:
-        return catalog.tags(K8S, PAUSE)
+        return await catalog.tags(K8S, PAUSE)
     finally:
         await catalog.aclose()
 
@@ -64,39 +64,39 @@ def spoil(path: Path, table: str) -> None:
 
 async def test_a_tag_is_known_at_once_and_after_a_restart(catalog: Catalog, path: Path) -> None:
     await catalog.put_tag(tag())
-    assert catalog.tag(K8S, PAUSE, Tag.parse("3.1")) == tag()
+    assert await catalog.tag(K8S, PAUSE, Tag.parse("3.1")) == tag()
     await catalog.aclose()
     assert await reopened(path) == (tag(),)
 
 
 async def test_an_unknown_tag_is_none(catalog: Catalog) -> None:
     await catalog.put_tag(tag())
-    assert catalog.tag(K8S, PAUSE, Tag.parse("3.2")) is None
-    assert catalog.tag("docker.io", PAUSE, Tag.parse("3.1")) is None
-    assert catalog.tags("docker.io", PAUSE) == ()
+    assert await catalog.tag(K8S, PAUSE, Tag.parse("3.2")) is None
+    assert await catalog.tag("docker.io", PAUSE, Tag.parse("3.1")) is None
+    assert await catalog.tags("docker.io", PAUSE) == ()
 
 
 async def test_a_tag_that_moved_has_only_its_new_meaning(catalog: Catalog, path: Path) -> None:
     await catalog.put_tag(tag())
     moved = replace(tag(), digest=Digest.of(b"moved"), mirror="second", checked_at=200.0)
     await catalog.put_tag(moved)
-    assert catalog.tags(K8S, PAUSE) == (moved,)
+    assert await catalog.tags(K8S, PAUSE) == (moved,)
     await catalog.aclose()
     assert await reopened(path) == (moved,)
 
 
 async def test_tags_come_in_lexical_order(catalog: Catalog) -> None:
     await asyncio.gather(*(catalog.put_tag(tag(name)) for name in ("b", "a", "B", "10", "9")))
-    assert [record.tag for record in catalog.tags(K8S, PAUSE)] == ["10", "9", "B", "a", "b"]
+    assert [record.tag for record in await catalog.tags(K8S, PAUSE)] == ["10", "9", "B", "a", "b"]
 
 
 async def test_a_deleted_tag_is_gone_here_and_on_the_disk(catalog: Catalog, path: Path) -> None:
     await catalog.put_tag(tag("3.1"))
     await catalog.put_tag(tag("3.2"))
-    catalog.touch_tag(tag("3.1").key, 150.0)
+    catalog.touch_tag(tag("3.1"), 150.0)
     await catalog.delete_tag(tag("3.1").key)
     await catalog.delete_tag(tag("never").key)
-    assert catalog.tags(K8S, PAUSE) == (tag("3.2"),)
+    assert await catalog.tags(K8S, PAUSE) == (tag("3.2"),)
     await catalog.aclose()
     assert await reopened(path) == (tag("3.2"),)
 
@@ -104,15 +104,15 @@ async def test_a_deleted_tag_is_gone_here_and_on_the_disk(catalog: Catalog, path
 async def test_a_repository_without_tags_left_is_empty(catalog: Catalog) -> None:
     await catalog.put_tag(tag())
     await catalog.delete_tag(tag().key)
-    assert catalog.tags(K8S, PAUSE) == ()
-    assert catalog.tag(K8S, PAUSE, Tag.parse("3.1")) is None
+    assert await catalog.tags(K8S, PAUSE) == ()
+    assert await catalog.tag(K8S, PAUSE, Tag.parse("3.1")) is None
 
 
 async def test_a_touch_is_seen_at_once_and_written_at_close(catalog: Catalog, path: Path) -> None:
     await catalog.put_tag(tag(at=100.0))
-    catalog.touch_tag(tag().key, 150.0)
-    catalog.touch_tag(tag().key, 160.0)
-    assert catalog.tags(K8S, PAUSE) == (tag(at=160.0),)
+    catalog.touch_tag(tag(), 150.0)
+    catalog.touch_tag(tag(), 160.0)
+    assert catalog.peek_tag(K8S, PAUSE, Tag.parse("3.1")) == tag(at=160.0)
     await catalog.aclose()
     assert await reopened(path) == (tag(at=160.0),)
 
@@ -121,25 +121,25 @@ async def test_a_touch_is_written_in_the_background(path: Path) -> None:
     catalog = Catalog(path, flush_after_s=0.001)
     await catalog.open()
     await catalog.put_tag(tag(at=100.0))
-    catalog.touch_tag(tag().key, 150.0)
+    catalog.touch_tag(tag(), 150.0)
     while await reopened(path) != (tag(at=150.0),):
         await asyncio.sleep(0.005)
-    catalog.touch_tag(tag().key, 170.0)
+    catalog.touch_tag(tag(), 170.0)
     while await reopened(path) != (tag(at=170.0),):
         await asyncio.sleep(0.005)
     await catalog.aclose()
 
 
 async def test_touching_an_unknown_tag_invents_nothing(catalog: Catalog, path: Path) -> None:
-    catalog.touch_tag(tag().key, 150.0)
-    assert catalog.tags(K8S, PAUSE) == ()
+    catalog.touch_tag(tag(), 150.0)
+    assert await catalog.tags(K8S, PAUSE) == ()
     await catalog.aclose()
     assert await reopened(path) == ()
 
 
 async def test_an_older_touch_does_not_undo_a_newer_record(catalog: Catalog, path: Path) -> None:
     await catalog.put_tag(tag(at=100.0))
-    catalog.touch_tag(tag().key, 150.0)
+    catalog.touch_tag(tag(), 150.0)
     await catalog.put_tag(tag(at=200.0))
     await catalog.aclose()
     assert await reopened(path) == (tag(at=200.0),)
@@ -151,7 +151,7 @@ async def test_a_cancelled_put_leaves_memory_and_disk_agreed(catalog: Catalog, p
         await asyncio.sleep(0)
         task.cancel()
     await catalog.put_tag(tag("other"))
-    known = catalog.tags(K8S, PAUSE)
+    known = await catalog.tags(K8S, PAUSE)
     assert known == (tag(), tag("other"))
     await catalog.aclose()
     assert await reopened(path) == known
@@ -160,27 +160,27 @@ async def test_a_cancelled_put_leaves_memory_and_disk_agreed(catalog: Catalog, p
 @pytest.mark.rule("P6")
 async def test_manifest_and_tag_are_recorded_together(catalog: Catalog) -> None:
     await catalog.record(INDEX, CHILDREN, tag())
-    assert catalog.tags(K8S, PAUSE) == (tag(),)
+    assert await catalog.tags(K8S, PAUSE) == (tag(),)
     assert await catalog.manifest(INDEX.digest) == INDEX
     assert await catalog.is_manifest(INDEX.digest)
-    assert await catalog.child_size(CHILDREN[0][0]) == 300
-    assert await catalog.child_size(CHILDREN[1][0]) == 7
+    assert await catalog.child_size(CHILDREN[0].digest) == 300
+    assert await catalog.child_size(CHILDREN[1].digest) == 7
 
 
 async def test_nothing_is_known_of_other_digests(catalog: Catalog) -> None:
     await catalog.put_manifest(INDEX, CHILDREN)
-    assert await catalog.manifest(CHILDREN[0][0]) is None
-    assert not await catalog.is_manifest(CHILDREN[0][0])
+    assert await catalog.manifest(CHILDREN[0].digest) is None
+    assert not await catalog.is_manifest(CHILDREN[0].digest)
     assert await catalog.child_size(INDEX.digest) is None
 
 
 async def test_manifests_that_disagree_about_a_size_say_nothing(catalog: Catalog) -> None:
     other = replace(INDEX, digest=Digest.of(b"other"))
-    layer = CHILDREN[1][0]
+    layer = CHILDREN[1].digest
     await catalog.put_manifest(INDEX, CHILDREN)
-    await catalog.put_manifest(other, [(layer, "layer", 7)])
+    await catalog.put_manifest(other, [Child(layer, "layer", 7)])
     assert await catalog.child_size(layer) == 7
-    await catalog.put_manifest(other, [(layer, "layer", 8)])
+    await catalog.put_manifest(other, [Child(layer, "layer", 8)])
     assert await catalog.child_size(layer) is None
 
 
@@ -217,7 +217,7 @@ async def test_a_table_that_breaks_while_running_is_replaced_and_tags_kept(
     spoil(path, "manifests")
     again = Catalog(path)
     await again.open()
-    assert again.tags(K8S, PAUSE) == (tag(),)
+    assert await again.tags(K8S, PAUSE) == (tag(),)
     found = await asyncio.gather(*(again.manifest(INDEX.digest) for _ in range(3)))
     assert found == [None, None, None]
     await again.put_manifest(INDEX, CHILDREN)

@@ -15,7 +15,16 @@ ALL = "SELECT digest FROM manifests ORDER BY digest"
 
 
 def put(name: str) -> list[Statement]:
-    return [Statement("INSERT INTO manifests VALUES (?, ?, ?, ?)", [(name, "", 0, "")])]
+    return [
+        Statement(
+            "INSERT INTO manifests (digest, media_type, size, mirror) VALUES (?, '', 0, '')",
+            [(name,)],
+        )
+    ]
+
+
+async def salvage() -> list[Statement]:
+    return put("restored")
 
 
 @pytest.fixture
@@ -28,7 +37,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def committer(database: Database) -> AsyncIterator[Committer]:
-    committer = Committer(database, lambda: put("restored"))
+    committer = Committer(database, salvage)
     committer.start()
     yield committer
     await committer.aclose()

@@ -11,7 +11,7 @@ import pytest
 from entrepot.errors import Corrupt, DiskFull, StoreError
 from entrepot.store.database import Database, Statement, database_error
 
-PUT = "INSERT INTO manifests VALUES (?, ?, ?, ?)"
+PUT = "INSERT INTO manifests (digest, media_type, size, mirror) VALUES (?, ?, ?, ?)"
 ALL = "SELECT digest FROM manifests ORDER BY digest"
 
 
@@ -49,8 +49,27 @@ async def test_the_reading_connection_cannot_write(database: Database) -> None:
 async def test_the_reader_does_not_see_what_is_not_committed(database: Database) -> None:
     writing = database.write([put(*map(str, range(2000))), put(*map(str, range(2000, 4000)))])
     reading = (database.fetch("SELECT count(*) FROM manifests") for _ in range(20))
-    _, *counts = await asyncio.gather(writing, *reading)
-    assert {count for rows in counts if rows is not None for (count,) in rows} <= {0, 4000}
+    _, counts = await asyncio.gather(writing, asyncio.gather(*reading))
+    assert {count for rows in counts for (count,) in rows} <= {0, 4000}
+
+
+async def test_answers_come_in_the_order_of_the_statements_that_ask(database: Database) -> None:
+    asking = Statement(
+        "DELETE FROM manifests WHERE digest = ? RETURNING digest", [("a",)], asks=True
+    )
+    counting = Statement("SELECT count(*) FROM manifests", asks=True)
+    answers = await database.write([put("a", "b"), asking, counting])
+    assert answers == [[("a",)], [(1,)]]
+
+
+async def test_a_long_question_does_not_hold_up_a_short_one(database: Database) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000)"
+    survey = asyncio.get_running_loop().create_task(
+        database.survey(f"{endless} SELECT count(*) FROM n")
+    )
+    assert await database.fetch("SELECT 1") == [(1,)]
+    assert not survey.done()
+    assert await survey == [(3_000_000,)]
 
 
 async def test_a_closed_database_says_so(database: Database) -> None:

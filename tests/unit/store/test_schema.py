@@ -26,8 +26,37 @@ async def rows(connection: aiosqlite.Connection, sql: str) -> list[tuple[object,
 async def test_a_new_file_gets_every_table(connection: aiosqlite.Connection) -> None:
     await migrate(connection)
     names = {name for (name,) in await rows(connection, "SELECT name FROM sqlite_schema")}
-    assert {"tags", "manifests", "links"} <= names
+    assert {"tags", "manifests", "links", "blobs", "keeps", "totals"} <= names
     assert await rows(connection, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+
+
+async def test_a_file_of_the_first_version_keeps_what_it_knew(
+    connection: aiosqlite.Connection,
+) -> None:
+    await migrate(connection, MIGRATIONS[:1])
+    await connection.executescript(
+        "INSERT INTO manifests VALUES ('sha256:a', 'type', 7, 'first');"
+        "INSERT INTO links VALUES ('sha256:a', 'sha256:b', 'layer', 9);"
+    )
+    await migrate(connection)
+    assert await rows(connection, "SELECT digest, size, used_at, repository FROM manifests") == [
+        ("sha256:a", 7, 0.0, "")
+    ]
+    assert await rows(connection, "SELECT child, platform FROM links") == [("sha256:b", "")]
+    assert await rows(connection, "SELECT blobs, bytes FROM totals") == [(0, 0)]
+
+
+async def test_the_totals_follow_the_blobs(connection: aiosqlite.Connection) -> None:
+    await migrate(connection)
+    put = (
+        "INSERT INTO blobs VALUES ('{}', {}, 0, 0, '', '', 0)"
+        " ON CONFLICT (digest) DO UPDATE SET size = excluded.size"
+    )
+    for name, size in (("a", 5), ("b", 7), ("a", 6)):
+        await connection.execute(put.format(name, size))
+    assert await rows(connection, "SELECT blobs, bytes FROM totals") == [(2, 13)]
+    await connection.execute("DELETE FROM blobs WHERE digest = 'b'")
+    assert await rows(connection, "SELECT blobs, bytes FROM totals") == [(1, 6)]
 
 
 async def test_only_the_missing_steps_run(connection: aiosqlite.Connection) -> None:

@@ -1,0 +1,98 @@
+"""The one transaction that takes images out of the catalog, with all that only they need.
+
+Set by set, in SQL: an eviction pass of thousands of blobs is a dozen statements, in which the
+loop's thread has no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from entrepot.oci.digest import Digest
+from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.store.database import Rows, Statement
+from entrepot.store.record import Removed, TagKey
+
+_BEGIN = ("DELETE FROM doomed", "DELETE FROM held", "DELETE FROM gone")
+_DOOM = "INSERT OR IGNORE INTO doomed VALUES (?)"
+_HOLD = "INSERT OR IGNORE INTO held VALUES (?)"
+_UNTAG = "DELETE FROM tags WHERE digest IN doomed RETURNING registry, repository, tag"
+# Manifests that only doomed ones list, and that have no name of their own.
+_DOOM_CHILDREN = """
+    INSERT OR IGNORE INTO doomed
+    SELECT manifests.digest FROM links JOIN manifests ON manifests.digest = links.child
+    WHERE links.manifest IN doomed
+    AND manifests.digest NOT IN (SELECT digest FROM tags)
+    AND NOT EXISTS (
+        SELECT 1 FROM links other
+        WHERE other.child = links.child AND other.manifest NOT IN doomed
+    )
+"""
+_GONE = """
+    INSERT OR IGNORE INTO gone
+    SELECT blobs.digest, blobs.size FROM blobs
+    WHERE blobs.digest IN (
+        SELECT digest FROM doomed UNION SELECT child FROM links WHERE manifest IN doomed
+    )
+    AND blobs.digest NOT IN held
+    AND (blobs.digest IN doomed OR blobs.digest NOT IN (SELECT digest FROM manifests))
+    AND NOT EXISTS (
+        SELECT 1 FROM links other
+        WHERE other.child = blobs.digest AND other.manifest NOT IN doomed
+    )
+"""
+_UNLINK = "DELETE FROM links WHERE manifest IN doomed"
+_UNLIST = "DELETE FROM manifests WHERE digest IN doomed RETURNING digest"
+_FORGET = "DELETE FROM blobs WHERE digest IN (SELECT digest FROM gone) RETURNING digest, size"
+_ONE_BLOB = "INSERT OR IGNORE INTO gone SELECT digest, size FROM blobs WHERE digest = ?"
+_DEPTH = 3
+"""An index may list indexes; nobody has seen more than two levels of them."""
+
+
+def remove_images(roots: Iterable[Digest], held: Collection[Digest]) -> list[Statement]:
+    """Make the statements that remove `roots`, their tags, and what nothing else needs.
+
+    Blobs in `held` are left, whoever needs them: somebody is reading or filling them. What a
+    manifest that stays lists is never taken (P9).
+    """
+    return [
+        *(Statement(sql) for sql in _BEGIN),
+        Statement(_DOOM, [(str(root),) for root in roots]),
+        Statement(_HOLD, [(str(digest),) for digest in held]),
+        Statement(_UNTAG, asks=True),
+        *(Statement(_DOOM_CHILDREN) for _ in range(_DEPTH)),
+        Statement(_GONE),
+        Statement(_UNLINK),
+        Statement(_UNLIST, asks=True),
+        Statement(_FORGET, asks=True),
+    ]
+
+
+def remove_blobs(digests: Iterable[Digest]) -> list[Statement]:
+    """Make the statements that forget blobs, and manifests that are among them, but no tags.
+
+    For files that are gone or rotten: what names them stays and is fetched again when asked for.
+    """
+    rows = [(str(digest),) for digest in digests]
+    return [
+        *(Statement(sql) for sql in _BEGIN),
+        Statement(_DOOM, rows),
+        Statement(_ONE_BLOB, rows),
+        Statement("SELECT '', '', '' WHERE 0", asks=True),
+        Statement(_UNLIST, asks=True),
+        Statement(_FORGET, asks=True),
+    ]
+
+
+def read_removed(answers: list[Rows]) -> Removed:
+    """Read what either of the two was answered."""
+    tags, manifests, blobs = answers
+    return Removed(
+        tags=tuple(_tag_key(*row) for row in tags),
+        manifests=tuple(Digest.parse(str(digest)) for (digest,) in manifests),
+        blobs=tuple((Digest.parse(str(digest)), int(size)) for digest, size in blobs),
+    )
+
+
+def _tag_key(registry: object, repository: object, tag: object) -> TagKey:
+    return str(registry), RepositoryName(str(repository)), Tag(str(tag))
