@@ -17,12 +17,15 @@
     │   ├── MirrorDenied         401 or 403 after the token flow (P15: often means "not found")
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
-    │   └── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
-    ├── Exhausted                every mirror was tried; `attempts` says how each ended
+    │   ├── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    │   └── MirrorOffline        not asked: Entrepot is offline
+    ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
     │   ├── ManifestUnknown      every mirror said 404
     │   ├── BlobUnknown          every mirror said 404
     │   ├── AllThrottled         at least one mirror would have answered, later
-    │   └── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   └── Offline              it is not here, and nobody may be asked
+    │       └── Incomplete       part of it is here: the image is refused at its manifest
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
@@ -35,7 +38,7 @@ Library exceptions are translated where the library is called (`raise ... from e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -148,6 +151,16 @@ class MirrorLied(AttemptError):
     outcome = "wrong answer"
 
 
+class MirrorOffline(AttemptError):
+    """Not asked: Entrepot is offline."""
+
+    outcome = "offline"
+
+    def __init__(self, message: str = "not asked: Entrepot is offline") -> None:
+        super().__init__(message)
+        self.asked = False
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One mirror's part in a request, as told to the client in the error's `detail`."""
@@ -162,7 +175,7 @@ class Attempt:
 
 
 class Exhausted(EntrepotError):
-    """Every mirror was tried. `attempts` is in the order they were started."""
+    """No mirror is left to ask. `attempts` is in the order they were started."""
 
     def __init__(self, message: str, attempts: Sequence[Attempt] = ()) -> None:
         super().__init__(message)
@@ -189,6 +202,19 @@ class AllThrottled(Exhausted):
 
 class AllFailed(Exhausted):
     """Nobody answered, and not because everybody said 404."""
+
+
+class Offline(Exhausted):
+    """It is not here, and Entrepot is offline."""
+
+
+class Incomplete(Offline):
+    """Part of an image is here, Entrepot is offline, and half a pull is worse than none."""
+
+    def __init__(self, message: str, detail: Mapping[str, object] | None = None) -> None:
+        """`detail` is JSON for programs: what is missing, platform by platform."""
+        super().__init__(message)
+        self.detail = dict(detail or {})
 
 
 class TransferBroken(EntrepotError):

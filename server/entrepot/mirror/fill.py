@@ -158,6 +158,10 @@ class Fill:
             self._fail(TransferBroken("the server is stopping"))
         self._ended.set()
 
+    def interrupt(self, error: EntrepotError) -> None:
+        """Tell readers at once why nothing more will come; whoever owns the task cancels it."""
+        self._fail(error)
+
     async def _fetch_and_commit(self) -> None:
         stored = await self.store.size(self.wanted.digest)
         if stored is not None:  # committed between the reader's look and this task's start

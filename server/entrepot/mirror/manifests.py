@@ -18,11 +18,12 @@ from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import Registry, asking_order
 from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import Manifest, descriptors
+from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
-from entrepot.store.record import Child, ManifestRecord, TagRecord
+from entrepot.store.children import linked_children
+from entrepot.store.record import ManifestRecord, TagRecord
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -132,16 +133,12 @@ class Manifests:
             repository=str(image.repository),
             used_at=self.clock(),
         )
-        children = [
-            Child(d.digest, d.media_type, d.size, str(d.platform or ""))
-            for d in descriptors(manifest)
-        ]
         try:
             await self.store.put(manifest.digest, manifest.body)
             if tag is not None:
-                await self.catalog.record(record, children, tag)
+                await self.catalog.record(record, linked_children(manifest), tag)
             else:
-                await self.catalog.put_manifest(record, children)
+                await self.catalog.put_manifest(record, linked_children(manifest))
         except StoreError as error:
             log.warning("manifest.not_kept", digest=str(manifest.digest), reason=str(error))
 

@@ -232,6 +232,10 @@ class Catalog:
         """Forget blobs, and manifests among them, but not the tags that lead to them."""
         return await self._remove(remove_blobs(digests))
 
+    async def ask(self, sql: str, *row: Value) -> Rows:
+        """Ask something small, for which a request waits."""
+        return await self._fetch(sql, *row)
+
     async def survey(self, sql: str, *row: Value) -> Rows:
         """Ask something that may take long, beside what requests ask."""
         return await self._ask(self._database.survey, sql, row)

@@ -25,6 +25,7 @@ from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfie
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.listing import next_page, read_tags
+from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.request import Answer, Question
 from entrepot.upstream.tokens import TokenCache
@@ -60,10 +61,12 @@ class MirrorClient:
         settings: MirrorSettings,
         timeouts: TimeoutSettings,
         gates: Gates | None = None,
+        outbound: Outbound | None = None,
     ) -> None:
         """`registry` is the canonical name of the registry that this mirror stands in for.
 
-        `gates` are shared with the mirrors of other registries, whose limits are the same host's.
+        `gates` are shared with the mirrors of other registries, whose limits are the same host's,
+        and `outbound` with everything that goes out.
         """
         self.registry = registry
         self.name = settings.name
@@ -73,7 +76,9 @@ class MirrorClient:
         self._base = f"{settings.url}/v2/"
         self._stall_s = timeouts.stall
         self._owner = TaskOwner(f"mirror {settings.name}")
-        self._transport = Transport(settings, timeouts)
+        self._outbound = outbound or Outbound()
+        self._outbound.on_offline(self._hang_up)
+        self._transport = Transport(settings, timeouts, self._outbound)
         server = TokenServer(self._transport, timeouts.stall)
         self._asker = Asker(
             registry,
@@ -96,6 +101,15 @@ class MirrorClient:
         """Give up token requests and close all connections, streams still open included."""
         await self._owner.aclose()
         await self._transport.aclose()
+
+    async def _hang_up(self) -> None:
+        await self._owner.cancel()
+        await self._transport.hang_up()
+
+    @property
+    def offline(self) -> bool:
+        """Whether every question would end in MirrorOffline, without anything being sent."""
+        return self._outbound.offline
 
     @property
     def quota(self) -> Quota | None:

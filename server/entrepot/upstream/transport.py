@@ -15,6 +15,7 @@ from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import AttemptError, MirrorUnreachable
 from entrepot.upstream.breakage import translate
 from entrepot.upstream.connectors import connector
+from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.proxy import choose_proxy, environment_proxies, is_socks
 from entrepot.upstream.routes import Route, Routes, read_routes
 
@@ -30,7 +31,13 @@ class Transport:
     no netrc, no total time limit: time limits other than that for connecting are the caller's.
     """
 
-    def __init__(self, settings: MirrorSettings, timeouts: TimeoutSettings) -> None:
+    def __init__(
+        self,
+        settings: MirrorSettings,
+        timeouts: TimeoutSettings,
+        outbound: Outbound | None = None,
+    ) -> None:
+        self._outbound = outbound or Outbound()
         self._settings = settings
         self._timeouts = timeouts
         self._routes: Routes | None = None
@@ -46,6 +53,10 @@ class Transport:
     async def aclose(self) -> None:
         """Close every connection; safe to call twice, and without `start`."""
         self._routes = None
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Close every connection, in use or not; the next `send` opens new ones."""
         pools, self._pools = self._pools, {}
         for pool in pools.values():
             await pool.close()
@@ -55,9 +66,10 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send one request and wait for the head of its answer, whatever its status.
 
-        The caller closes the response. MirrorUnreachable when there is no answer, and MirrorLied
-        for a url that cannot be sent.
+        The caller closes the response. MirrorUnreachable when there is no answer, MirrorLied for a
+        url that cannot be sent, and MirrorOffline, before anything is looked up, while offline.
         """
+        self._outbound.check()
         if self._routes is None:
             raise MirrorUnreachable(_CLOSED)
         route = self._routes.choose(url)
@@ -72,8 +84,10 @@ class Transport:
                 proxy=None if socks else proxy,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            self._outbound.check()  # the connection was taken away, which is no fault of the mirror
             raise self._failure(error, url) from error
         except RuntimeError as error:  # the session was closed meanwhile
+            self._outbound.check()
             raise MirrorUnreachable(_CLOSED) from error
         if proxy is not None and response.status == 407:
             response.close()
