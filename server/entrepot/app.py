@@ -6,11 +6,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import structlog
 from aiohttp import web
 
 from entrepot.config import Address, Settings
+from entrepot.errors import Offline
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
@@ -19,6 +21,7 @@ from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
+from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
@@ -26,12 +29,16 @@ from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.closure import Closure
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
+from entrepot.upstream.outbound import Outbound
 from entrepot.web.admin import admin_application
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.noise import http_log
+
+F = TypeVar("F", bound=Flights[Any, Any])
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +104,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     catalog = Catalog(store.layout.catalog)
     await catalog.open()
     stack.push_async_callback(catalog.aclose)
-    registries = await _registries(settings, stack)
+    outbound = _outbound(settings, metrics)
+    registries = await _registries(settings, outbound, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
     timeouts = settings.timeouts
@@ -107,19 +115,20 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     _ = owner.start(sweep, name="sweep of partials")
     fills = Fills(store, Room(catalog, time.time), metrics, rules)
     stack.push_async_callback(fills.aclose)
+    outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
     overtake_s = settings.timeouts.overtake
     manifests = Manifests(
         registries=registries,
         store=store,
         catalog=catalog,
-        flights=Flights(owner, "manifest"),
+        flights=_stopped(outbound, Flights(owner, "manifest")),
         metrics=metrics,
         overtake_s=overtake_s,
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         memory=ManifestMemory(settings.cache.memory),
     )
-    tags = Tags(manifests, catalog, Flights(owner, "tag"))
+    tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
     return Services(
         names=NameTable(
             {name: registry.aliases for name, registry in settings.registries.items()},
@@ -132,7 +141,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             store=store,
             manifests=manifests,
             fills=fills,
-            flights=Flights(owner, "blob size"),
+            flights=_stopped(outbound, Flights(owner, "blob size")),
             metrics=metrics,
             overtake_s=overtake_s,
         ),
@@ -140,9 +149,12 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             registries=registries,
             catalog=catalog,
             tags_by_name=tags,
-            flights=Flights(owner, "list"),
+            flights=_stopped(outbound, Flights(owner, "list")),
             metrics=metrics,
             overtake_s=overtake_s,
+        ),
+        offline=OfflineDoor(
+            outbound, manifests, tags, Closure(catalog, store), settings.offline_serves_incomplete
         ),
         metrics=metrics,
         headers_s=settings.timeouts.headers,
@@ -150,13 +162,33 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
 
 
-async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:
+def _outbound(settings: Settings, metrics: Metrics) -> Outbound:
+    outbound = Outbound(offline=settings.offline)
+    if settings.offline:
+        log.warning("server.offline", serves_incomplete=settings.offline_serves_incomplete)
+    metrics.offline.set_function(lambda: float(outbound.offline))
+    return outbound
+
+
+def _stopped(outbound: Outbound, flights: F) -> F:
+    """Have them stopped when Entrepot goes offline: what they wait for will not come."""
+    outbound.on_offline(lambda: flights.interrupt(_gone_offline()))
+    return flights
+
+
+def _gone_offline() -> Offline:
+    return Offline("Entrepot has just gone offline")
+
+
+async def _registries(
+    settings: Settings, outbound: Outbound, stack: AsyncExitStack
+) -> dict[str, Registry]:
     registries = {}
     gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
     for name, registry in settings.registries.items():
         mirrors = []
         for mirror in registry.mirrors:
-            client = MirrorClient(name, mirror, settings.timeouts, gates)
+            client = MirrorClient(name, mirror, settings.timeouts, gates, outbound)
             await client.start()
             stack.push_async_callback(client.aclose)
             mirrors.append(client)

@@ -51,6 +51,17 @@ class Metrics:
             ["registry"],
             registry=self.registry,
         )
+        self.offline = Gauge(
+            "entrepot_offline",
+            "1 while nothing may go out, by the switch; whether mirrors answer is not in it.",
+            registry=self.registry,
+        )
+        self.offline_refusals = Counter(
+            "entrepot_offline_refusals",
+            "Requests refused because what they need is not here while Entrepot is offline.",
+            ["registry", "kind"],
+            registry=self.registry,
+        )
         self._rejected = Counter(
             "entrepot_rejected_blobs",
             "Downloads whose bytes were not what their digest says, by registry and mirror.",

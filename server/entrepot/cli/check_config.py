@@ -43,6 +43,9 @@ def summarize(settings: Settings) -> Iterator[str]:
         yield f"host      {host} means {registry}"
     yield f"admin     {settings.admin or 'off'}"
     yield f"cache     {settings.cache.path}"
+    if settings.offline:
+        but = ", incomplete images are served" if settings.offline_serves_incomplete else ""
+        yield f"offline   nothing goes out{but}"
     for name, registry_settings in settings.registries.items():
         aliases = registry_settings.aliases
         yield f"registry  {name}" + (f", also {', '.join(aliases)}" if aliases else "")

@@ -96,6 +96,10 @@ class Settings(Frozen):
     admin: Annotated[Address | None, BeforeValidator(_unless_none)] = Address(
         host="127.0.0.1", port=5001
     )
+    # True: nothing goes out, and what is not here is refused.
+    offline: bool = False
+    # True: offline, images that are not all here are served as far as they go.
+    offline_serves_incomplete: bool = False
     cache: CacheSettings = CacheSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     tags: TagSettings = TagSettings()

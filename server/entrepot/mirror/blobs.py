@@ -15,6 +15,7 @@ from entrepot.errors import (
     Attempt,
     BlobUnknown,
     MirrorSilent,
+    Offline,
     StoreError,
     TransferBroken,
 )
@@ -22,7 +23,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
-from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests
+from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests, title
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, exhausted
 from entrepot.mirror.registry import Registry, asking_order
@@ -170,6 +171,7 @@ class Blobs:
                 return await self._cached(digest, stored)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)
+            self._raise_if_offline(image, digest)
             fill, started = self.fills.join(await self._wanted(image, digest))
             source = "fill" if started else "join"
         await _opened(fill, deadline)
@@ -198,6 +200,11 @@ class Blobs:
             raise _is_a_manifest(digest)
         key = (image.registry, str(image.repository), digest)
         return await self.flights.join(key, lambda: self._ask_size(image, digest, deadline)), "miss"
+
+    def _raise_if_offline(self, image: ImageName, digest: Digest) -> None:
+        """No fill is begun that could only fail, and leave an empty file."""
+        if self.registries[image.registry].offline:
+            raise Offline(f"{title(image, str(digest))}: not here, and Entrepot is offline")
 
     async def _in_progress(self, digest: Digest, deadline: float) -> Fill | None:
         """The fill for `digest`, but none that has failed.

@@ -57,6 +57,8 @@ class Tags:
             return await self.flights.join(key, lambda: self._fetch(image, tag, deadline))
         if self._is_fresh(record):
             return Served(held, "hit", record.mirror)
+        if self.manifests.registries[image.registry].offline:
+            return self._stale(image, record, held, "Entrepot is offline")
         if self._ask_again_at.get(key, 0.0) > self.manifests.clock():
             return self._stale(image, record, held)
         return await self._revalidated(image, record, held, deadline)
@@ -137,10 +139,16 @@ class Tags:
         )
         await self.manifests.keep(image, manifest, mirror, record)
 
-    def _stale(self, image: ImageName, record: TagRecord, held: Manifest) -> Served:
+    def _stale(
+        self,
+        image: ImageName,
+        record: TagRecord,
+        held: Manifest,
+        why: str = "not confirmed by any mirror",
+    ) -> Served:
         self.manifests.metrics.stale.labels(image.registry).inc()
         checked = datetime.fromtimestamp(record.checked_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        told = f"{title(image, record.tag)}: not confirmed by any mirror; as of {checked}"
+        told = f"{title(image, record.tag)}: {why}; as of {checked}"
         return Served(held, "stale", record.mirror, told)
 
     def _is_fresh(self, record: TagRecord) -> bool:

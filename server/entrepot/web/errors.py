@@ -14,12 +14,14 @@ from entrepot.errors import (
     DiskFull,
     EntrepotError,
     Exhausted,
+    Incomplete,
     ManifestUnknown,
     MirrorSilent,
     MirrorUnreachable,
     NameInvalid,
     NameUnknown,
     NotListed,
+    Offline,
     RangeNotSatisfiable,
     RangeUnsupported,
     StoreError,
@@ -45,6 +47,8 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
     AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
     AllFailed: (502, ErrorCode.UNAVAILABLE),
+    Offline: (503, ErrorCode.UNAVAILABLE),
+    Incomplete: (503, ErrorCode.UNAVAILABLE),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
     DiskFull: (503, ErrorCode.UNAVAILABLE),
     Corrupt: (503, ErrorCode.UNAVAILABLE),
@@ -95,7 +99,7 @@ def error_reply(
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
         if user_agent.startswith(_HONOURS_429):
             status = 429
-    elif status >= 500:
+    elif status >= 500 and not isinstance(error, Offline):  # it lasts until somebody ends it
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
@@ -121,6 +125,8 @@ def _is_timeout(attempts: tuple[Attempt, ...]) -> bool:
 
 def _detail(error: EntrepotError) -> object | None:
     """Mirror by mirror what was tried and what came back (P31); a HEAD has no room for it."""
+    if isinstance(error, Incomplete):
+        return error.detail or None
     if not isinstance(error, Exhausted) or not error.attempts:
         return None
     return [

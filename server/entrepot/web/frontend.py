@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, quote
 import structlog
 from aiohttp import web
 
-from entrepot.errors import EntrepotError, NotListed, Unsupported
+from entrepot.errors import EntrepotError, NotListed, Offline, Unsupported
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.listings import Listings, filtered_referrers, tag_page
-from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.manifests import Manifests, Served
 from entrepot.mirror.names import (
     BlobTarget,
     CatalogTarget,
@@ -28,10 +28,12 @@ from entrepot.mirror.names import (
     UploadTarget,
     parse_target,
 )
+from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.tags import Tags
 from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX
+from entrepot.oci.reference import Reference
 from entrepot.web.errors import error_reply
 from entrepot.web.exchange import Exchange
 from entrepot.web.responses import (
@@ -61,6 +63,7 @@ class Services:
     tags: Tags
     blobs: Blobs
     listings: Listings
+    offline: OfflineDoor
     metrics: Metrics
     headers_s: float
     not_found_instead_of_5xx: bool
@@ -147,16 +150,7 @@ class Frontend:
         """HEAD and GET alike: the bytes are here before a HEAD names their digest (P6)."""
         image = target.image
         exchange.about("manifest", image, str(target.reference))
-        if isinstance(target.reference, Digest):
-            manifests = self._services.manifests
-            served = manifests.peek(target.reference) or await manifests.get(
-                image, target.reference, exchange.deadline
-            )
-        else:
-            tags = self._services.tags
-            served = tags.peek(image, target.reference) or await tags.get(
-                image, target.reference, exchange.deadline
-            )
+        served = await self._served(image, target.reference, exchange.deadline)
         exchange.source, exchange.mirror, exchange.status = served.source, served.mirror, 200
         headers = manifest_headers(image, served.manifest, served.source)
         if served.warning:
@@ -164,6 +158,16 @@ class Frontend:
         if request.method == "GET":
             exchange.sent_bytes = served.manifest.size
         return reply(request, 200, headers, served.manifest.body)
+
+    async def _served(self, image: ImageName, reference: Reference, deadline: float) -> Served:
+        services = self._services
+        if services.offline.shut:
+            return await services.offline.manifest(image, reference, deadline)
+        if isinstance(reference, Digest):
+            manifests = services.manifests
+            return manifests.peek(reference) or await manifests.get(image, reference, deadline)
+        tags = services.tags
+        return tags.peek(image, reference) or await tags.get(image, reference, deadline)
 
     async def _blob(
         self, request: web.BaseRequest, target: BlobTarget, exchange: Exchange
@@ -260,6 +264,9 @@ class Frontend:
             not_found_instead_of_5xx=self._services.not_found_instead_of_5xx
             and exchange.kind != "referrers",
         )
+        if isinstance(error, Offline):
+            self._services.metrics.offline_refusals.labels(exchange.registry, exchange.kind).inc()
+            answer.headers["Warning"] = warning(str(error))  # HEAD has no other place for it
         exchange.source, exchange.status = "error", answer.status
         exchange.reason = str(error)[:500]
         exchange.sent_bytes = 0 if request.method == "HEAD" else len(answer.body)

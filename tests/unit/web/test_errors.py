@@ -57,6 +57,7 @@ EXPECTED = {
     "BlobUnknown": (404, "BLOB_UNKNOWN"),
     "AllThrottled": (503, "TOOMANYREQUESTS"),
     "AllFailed": (502, "UNAVAILABLE"),
+    "Incomplete": (503, "UNAVAILABLE"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
     "Corrupt": (503, "UNAVAILABLE"),
