@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from entrepot.config import MirrorSettings, TimeoutSettings
+from entrepot.errors import Offline
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import BlobReader, Blobs
 from entrepot.mirror.fills import Fills
@@ -16,6 +18,7 @@ from entrepot.mirror.flights import Flights
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.names import ImageName
+from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.tags import Tags
@@ -23,8 +26,10 @@ from entrepot.mirror.wanted import FillRules
 from entrepot.oci.reference import RepositoryName
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.closure import Closure
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.mirror import MirrorClient
+from entrepot.upstream.outbound import Outbound
 
 REGISTRY = "registry.example"
 PAUSE = ImageName(
@@ -59,8 +64,13 @@ class Mirroring:
     tags: Tags
     blobs: Blobs
     listings: Listings
+    offline: OfflineDoor
     metrics: Metrics
     clock: WallClock = field(default_factory=WallClock)
+
+    @property
+    def outbound(self) -> Outbound:
+        return self.offline.outbound
 
     @staticmethod
     def deadline(seconds: float = 5.0) -> float:
@@ -98,6 +108,7 @@ async def mirroring(
     headers_s: float = 5.0,
     give_up_s: float = 0.0,
     tag_ttl_s: float = 300.0,
+    offline: bool = False,
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
@@ -107,8 +118,10 @@ async def mirroring(
         catalog = Catalog(store.layout.catalog)
         await catalog.open()
         stack.push_async_callback(catalog.aclose)
+        outbound = Outbound(offline=offline)
         clients = [
-            await _client(stack, number, mirror, stall_s) for number, mirror in enumerate(mirrors)
+            await _client(stack, number, mirror, stall_s, outbound)
+            for number, mirror in enumerate(mirrors)
         ]
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
         owner, clock = TaskOwner("test flights"), WallClock()
@@ -117,36 +130,56 @@ async def mirroring(
             store, Room(catalog, clock), Metrics(), FillRules(headers_s, overtake_s, give_up_s)
         )
         stack.push_async_callback(fills.aclose)
-        yield _wired(registry, catalog, fills, owner, clock)
+        outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
+        yield _wired(registry, catalog, fills, owner, clock, outbound=outbound)
 
 
 async def _client(
-    stack: AsyncExitStack, number: int, mirror: str | Mapping[str, object], stall_s: float
+    stack: AsyncExitStack,
+    number: int,
+    mirror: str | Mapping[str, object],
+    stall_s: float,
+    outbound: Outbound,
 ) -> MirrorClient:
     given = {"url": mirror} if isinstance(mirror, str) else mirror
     settings = MirrorSettings.model_validate({"name": f"mirror{number}", **given})
-    client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s))
+    client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s), outbound=outbound)
     await client.start()
     stack.push_async_callback(client.aclose)
     return client
 
 
+def _gone_offline() -> Offline:
+    return Offline("Entrepot has just gone offline")
+
+
 def _wired(
-    registry: Registry, catalog: Catalog, fills: Fills, owner: TaskOwner, clock: WallClock
+    registry: Registry,
+    catalog: Catalog,
+    fills: Fills,
+    owner: TaskOwner,
+    clock: WallClock,
+    *,
+    outbound: Outbound,
 ) -> Mirroring:
+    def flights(name: str) -> Flights[Any, Any]:
+        made: Flights[Any, Any] = Flights(owner, name)
+        outbound.on_offline(lambda: made.interrupt(_gone_offline()))
+        return made
+
     registries = {REGISTRY: registry}
     metrics, overtake_s = fills.metrics, fills.rules.overtake_s
     manifests = Manifests(
         registries=registries,
         store=fills.store,
         catalog=catalog,
-        flights=Flights(owner, "manifest"),
+        flights=flights("manifest"),
         metrics=metrics,
         overtake_s=overtake_s,
         negative_ttl_s=30.0,
         clock=clock,
     )
-    tags = Tags(manifests, catalog, Flights(owner, "tag"))
+    tags = Tags(manifests, catalog, flights("tag"))
     return Mirroring(
         registry=registry,
         store=fills.store,
@@ -159,7 +192,7 @@ def _wired(
             store=fills.store,
             manifests=manifests,
             fills=fills,
-            flights=Flights(owner, "size"),
+            flights=flights("size"),
             metrics=metrics,
             overtake_s=overtake_s,
         ),
@@ -167,10 +200,11 @@ def _wired(
             registries=registries,
             catalog=catalog,
             tags_by_name=tags,
-            flights=Flights(owner, "list"),
+            flights=flights("list"),
             metrics=metrics,
             overtake_s=overtake_s,
         ),
+        offline=OfflineDoor(outbound, manifests, tags, Closure(catalog, fills.store)),
         metrics=metrics,
         clock=clock,
     )

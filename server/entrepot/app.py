@@ -108,12 +108,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     registries = await _registries(settings, outbound, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
-    timeouts = settings.timeouts
-    # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
-    rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
-    fills = Fills(store, Room(catalog, time.time), metrics, rules)
+    fills = Fills(store, Room(catalog, time.time), metrics, _fill_rules(settings))
     stack.push_async_callback(fills.aclose)
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
     overtake_s = settings.timeouts.overtake
@@ -130,10 +127,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
     return Services(
-        names=NameTable(
-            {name: registry.aliases for name, registry in settings.registries.items()},
-            settings.hosts,
-        ),
+        names=_names(settings),
         manifests=manifests,
         tags=tags,
         blobs=Blobs(
@@ -160,6 +154,17 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
+
+
+def _names(settings: Settings) -> NameTable:
+    aliases = {name: registry.aliases for name, registry in settings.registries.items()}
+    return NameTable(aliases, settings.hosts)
+
+
+def _fill_rules(settings: Settings) -> FillRules:
+    timeouts = settings.timeouts
+    # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
+    return FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
 
 
 def _outbound(settings: Settings, metrics: Metrics) -> Outbound:

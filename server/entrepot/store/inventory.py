@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from entrepot.errors import NameInvalid
 from entrepot.oci.digest import Digest
-from entrepot.oci.reference import RepositoryName, parse_reference
+from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
 from entrepot.store.completeness import Completeness
@@ -93,10 +93,12 @@ class Inventory:
         Raises NameInvalid, TagInvalid or DigestInvalid.
         """
         registry, repository, reference = _split(name)
-        _ = RepositoryName.parse(repository), parse_reference(reference[1:])
+        RepositoryName.parse(repository)
         if reference.startswith("@"):
+            Digest.parse(reference[1:])
             rows = await self._catalog.survey(_MANIFEST, registry, repository, reference[1:])
         else:
+            Tag.parse(reference[1:])
             rows = await self._catalog.survey(_TAGGED, registry, repository, reference)
         for record in await self._records(rows):
             return record
