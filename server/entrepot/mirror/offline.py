@@ -61,20 +61,29 @@ class OfflineDoor:
         try:
             served = await self._held(image, reference, deadline)
         except Offline as error:
-            if isinstance(reference, Digest):
-                lost = Child(reference, "", -1)
-                raise await self._refusal(image, reference, await self._judge(lost)) from error
-            raise
+            if not isinstance(reference, Digest):
+                raise
+            lost = Child(reference, "", -1)
+            raise await self._objection(image, reference, lost) or error from error
         if self.serves_incomplete:
             return served
-        try:
-            verdict = await self._judge(_child(served.manifest))
-        except StoreError as error:  # what cannot be found out is no reason to refuse (P30)
-            log.warning("image.not_judged", image=title(image, str(reference)), reason=str(error))
-            return served
-        if not verdict.pullable:
-            raise await self._refusal(image, reference, verdict)
+        objection = await self._objection(image, reference, _child(served.manifest))
+        if objection is not None:
+            raise objection
         return served
+
+    async def _objection(
+        self, image: ImageName, reference: Reference, root: Child
+    ) -> Offline | None:
+        """Why not to serve it; None also when that cannot be found out (P30)."""
+        try:
+            verdict = await self._judge(root)
+            if verdict.pullable:
+                return None
+            return await self._refusal(image, reference, verdict)
+        except StoreError as error:
+            log.warning("image.not_judged", image=title(image, str(reference)), reason=str(error))
+            return None
 
     async def _held(self, image: ImageName, reference: Reference, deadline: float) -> Served:
         if isinstance(reference, Digest):
