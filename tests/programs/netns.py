@@ -7,7 +7,6 @@ import ctypes
 import os
 import secrets
 import socket
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -151,9 +150,7 @@ class Cable:
     async def _remove(self) -> None:
         for name in (self.lab, self.outside):
             if Path(f"/run/netns/{name}").exists():
-                await asyncio.to_thread(
-                    subprocess.run, [self._ip, "netns", "del", name], check=True
-                )
+                await self._ip_("netns", "del", name)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -58,3 +58,13 @@ def test_everything_is_explained_and_in_base_units() -> None:
     assert names == helped
     assert all(name.startswith("entrepot_") for name in names)
     assert not any(name.endswith(("_ms", "_kb", "_minutes")) for name in names)
+
+
+def test_the_switch_and_what_it_refused() -> None:
+    metrics = Metrics()
+    metrics.offline.set_function(lambda: 1.0)
+    metrics.offline_refusals.labels("docker.io", "manifest").inc()
+    found = samples(metrics)
+    assert found["entrepot_offline", ()] == 1
+    labels = (("kind", "manifest"), ("registry", "docker.io"))
+    assert found["entrepot_offline_refusals_total", labels] == 1

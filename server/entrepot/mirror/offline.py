@@ -48,6 +48,9 @@ class OfflineDoor:
     serves_incomplete: bool = False
     _judged: OrderedDict[Digest, tuple[float, Completeness]] = field(default_factory=OrderedDict)
 
+    def __post_init__(self) -> None:
+        self.outbound.on_offline(self._forget)
+
     @property
     def shut(self) -> bool:
         """Whether manifests have to be asked for here."""
@@ -67,17 +70,23 @@ class OfflineDoor:
             raise await self._objection(image, reference, lost) or error from error
         if self.serves_incomplete:
             return served
-        objection = await self._objection(image, reference, _child(served.manifest))
+        held = served.manifest
+        root = Child(held.digest, held.media_type, held.size)
+        objection = await self._objection(image, reference, root, held)
         if objection is not None:
             raise objection
         return served
 
     async def _objection(
-        self, image: ImageName, reference: Reference, root: Child
+        self,
+        image: ImageName,
+        reference: Reference,
+        root: Child,
+        manifest: Manifest | None = None,
     ) -> Offline | None:
         """Why not to serve it; None also when that cannot be found out (P30)."""
         try:
-            verdict = await self._judge(root)
+            verdict = await self._judge(root, manifest)
             if verdict.pullable:
                 return None
             return await self._refusal(image, reference, verdict)
@@ -85,16 +94,19 @@ class OfflineDoor:
             log.warning("image.not_judged", image=title(image, str(reference)), reason=str(error))
             return None
 
+    async def _forget(self) -> None:
+        self._judged.clear()
+
     async def _held(self, image: ImageName, reference: Reference, deadline: float) -> Served:
         if isinstance(reference, Digest):
             return await self.manifests.get(image, reference, deadline)
         return await self.tags.get(image, reference, deadline)
 
-    async def _judge(self, root: Child) -> Completeness:
+    async def _judge(self, root: Child, manifest: Manifest | None = None) -> Completeness:
         now = asyncio.get_running_loop().time()
         until, verdict = self._judged.get(root.digest, (0.0, None))
         if verdict is None or until <= now:
-            verdict = await self.closure.check(root)
+            verdict = await self.closure.check(root, manifest)
             self._judged[root.digest] = (now + REMEMBERED_S, verdict)
             self._judged.move_to_end(root.digest)
             if len(self._judged) > _MOST_REMEMBERED:
@@ -188,7 +200,3 @@ def _detail(state: PlatformState) -> dict[str, object]:
             for one in state.missing
         ],
     }
-
-
-def _child(manifest: Manifest) -> Child:
-    return Child(manifest.digest, manifest.media_type, manifest.size)

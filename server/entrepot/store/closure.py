@@ -55,11 +55,15 @@ Ask = Callable[..., Awaitable[Rows]]
 
 @dataclass(slots=True)
 class _Found:
-    """What is known of some images: manifests with their children, and the files that are here."""
+    """What is known of some images: manifests with their children, and the files that are here.
+
+    The children of `parsed` ones are from their bytes, of the others as the catalog has them.
+    """
 
     types: dict[Digest, str] = field(default_factory=dict)
     children: dict[Digest, tuple[Child, ...]] = field(default_factory=dict)
     present: dict[Digest, int] = field(default_factory=dict)
+    parsed: set[Digest] = field(default_factory=set)
 
     def everything(self) -> set[Digest]:
         listed = (child.digest for each in self.children.values() for child in each)
@@ -83,10 +87,20 @@ class Closure:
         held = await self._with_platforms(roots, found, held)
         return [judge(root, held, found.present) for root in roots]
 
-    async def check(self, root: Child) -> Completeness:
-        """Tell it of one while a request waits; only files that are really here count."""
-        found = await self._gather([root], self._catalog.ask)
+    async def check(self, root: Child, manifest: Manifest | None = None) -> Completeness:
+        """Tell it of one while a request waits; only files that are really here count.
+
+        `manifest` is the root's own, where it is at hand: then it counts as here, wherever it is.
+        """
+        children = children_of(manifest) if manifest is not None else ()
+        found = await self._gather([root, *children], self._catalog.ask)
+        if manifest is not None:
+            found.types[root.digest] = manifest.media_type
+            found.children[root.digest] = children
+            found.parsed.add(root.digest)
         found.present = await self._store.sizes(found.everything())
+        if manifest is not None:
+            found.present[root.digest] = manifest.size
         held = await self._read(found)
         judged = judge(root, held, found.present)
         if judged.complete:
@@ -127,8 +141,8 @@ class Closure:
         held = {}
         for digest, media_type in found.types.items():
             children = found.children.get(digest, ())
-            all_here = children and all(child.digest in found.present for child in children)
-            if is_schema1(media_type) or not all_here:
+            told = children and all(child.digest in found.present for child in children)
+            if digest not in found.parsed and (is_schema1(media_type) or not told):
                 body = await self._body(digest) if digest in found.present else None
                 if body is not None:
                     children = children_of(Manifest(digest, media_type, body))

@@ -98,3 +98,15 @@ def test_checking_loads_no_server(unwanted: str) -> None:
     program = f"import sys; import entrepot.cli.check_config;sys.exit({unwanted!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=False)
     assert done.returncode == 0
+
+
+def test_offline_is_shown() -> None:
+    def told(**settings: object) -> list[str]:
+        lines = summarize(Settings.model_validate(settings))
+        return [line for line in lines if line.startswith("offline")]
+
+    assert told() == []
+    assert told(offline=True) == ["offline   nothing goes out"]
+    assert told(offline=True, offline_serves_incomplete=True) == [
+        "offline   nothing goes out, incomplete images are served"
+    ]

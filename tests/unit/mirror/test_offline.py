@@ -135,7 +135,8 @@ async def test_an_image_without_an_index_is_all_or_nothing(tmp_path: Path) -> No
         assert await ask(layer) == AMD.manifest
         await layer.store.delete(Digest.of(AMD.layers[0]))
         assert await ask(layer) == AMD.manifest, "a verdict counts for some seconds"
-        layer.offline._judged.clear()
+        await layer.outbound.set_offline(False)
+        await layer.outbound.set_offline(True)
         error = await refused(layer)
         assert "offline: linux/amd64 lacks 1 of 3 blobs" in str(error)
 

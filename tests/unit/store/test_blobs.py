@@ -282,3 +282,15 @@ async def test_a_map_without_data_is_dropped_too(store: BlobStore) -> None:
     (store.layout.partial(DIGEST) / "data").unlink()
     assert [info.written for info in await store.drop_partials(float("inf"))] == [0]
     assert not store.layout.partial(DIGEST).exists()
+
+
+async def test_lengths_of_many_are_told_of_those_that_are_here(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    await store.open()
+    try:
+        one, other = Digest.of(b"one"), Digest.of(b"other")
+        await store.put(one, b"one")
+        assert await store.sizes([one, other]) == {one: 3}
+        assert await store.sizes([]) == {}
+    finally:
+        await store.aclose()

@@ -21,6 +21,7 @@ from entrepot.store.closure import Closure
 from entrepot.store.completeness import Completeness
 from entrepot.store.record import BlobRecord, Child, ManifestRecord
 from fakes.images import Image, Index, artifact, image, index
+from fakes.schema1 import signed_manifest
 
 AMD = image("one", platform="linux/amd64", layers=(100, 200))
 ARM = image("one", platform="linux/arm64/v8", layers=(100, 200))
@@ -179,3 +180,18 @@ async def test_parents_are_the_indexes_with_what_they_call_it(shelf: Shelf) -> N
     root = await shelf.put(BOTH)
     assert await shelf.closure.parents(ARM.digest) == [(root, "linux/arm64/v8")]
     assert await shelf.closure.parents(BOTH.digest) == []
+
+
+async def test_a_manifest_at_hand_needs_neither_record_nor_file(shelf: Shelf) -> None:
+    """As when the disk was full, or of schema 1, which is kept in memory only."""
+    manifest = read_manifest(BOTH.manifest, BOTH.media_type)
+    root = Child(manifest.digest, manifest.media_type, manifest.size)
+    await shelf.put(AMD, *AMD.blobs)
+    assert not (await shelf.closure.check(root)).pullable
+    verdict = await shelf.closure.check(root, manifest)
+    assert [state.complete for state in verdict.platforms] == [True, False]
+    signed = signed_manifest("pause", "3.1")
+    old = read_manifest(signed.manifest, signed.media_type)
+    verdict = await shelf.closure.check(Child(old.digest, old.media_type, old.size), old)
+    assert not verdict.pullable
+    assert not any(state.lacks_manifest for state in verdict.platforms)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+import entrepot
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import AttemptError, MirrorOffline, MirrorUnreachable
 from entrepot.oci.digest import Digest
@@ -135,3 +137,20 @@ async def _outcome(mirror: MirrorClient) -> object:
         return await mirror.get_manifest(PAUSE, TAG)
     except AttemptError as error:
         return error
+
+
+def test_there_is_one_way_out() -> None:
+    """Who opens connections otherwise goes past the switch."""
+    root = Path(entrepot.__file__).parent
+    ways = {
+        "ClientSession(": {"upstream/transport.py"},
+        "open_connection": set[str](),
+        "create_connection": set(),
+        "create_datagram_endpoint": set(),
+        "sock_connect": {"upstream/transport.py"},  # a time limit's name
+        "urlopen": set(),
+        "HTTPConnection(": {"cli/health.py"},  # asks this machine's own admin listener
+    }
+    for way, allowed in ways.items():
+        files = {path for path in root.rglob("*.py") if way in path.read_text()}
+        assert {path.relative_to(root).as_posix() for path in files} == allowed, way
