@@ -23,6 +23,7 @@ from entrepot.store.record import Child
 log = structlog.get_logger(__name__)
 
 _LARGEST_BYTES = 8 << 20
+_AT_A_TIME = 10
 _TREE = """
     WITH RECURSIVE tree (manifest, depth) AS (
         SELECT value, 0 FROM json_each(?)
@@ -80,8 +81,15 @@ class Closure:
     async def survey(self, roots: Sequence[Child]) -> list[Completeness]:
         """Tell it of many, beside the requests; what the catalog has a row of counts as here.
 
-        Platforms that no index tells are read out of configs.
+        Platforms that no index tells are read out of configs. A few are done at a time: requests
+        have their turn in between.
         """
+        judged: list[Completeness] = []
+        for first in range(0, len(roots), _AT_A_TIME):
+            judged += await self._survey(roots[first : first + _AT_A_TIME])
+        return judged
+
+    async def _survey(self, roots: Sequence[Child]) -> list[Completeness]:
         found = await self._gather(roots, self._catalog.survey)
         held = await self._read(found)
         held = await self._with_platforms(roots, found, held)

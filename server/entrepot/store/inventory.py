@@ -16,33 +16,31 @@ from entrepot.store.record import Child
 
 PAGE = 100
 
-# A reference is ":tag" or "@digest": in each repository the tags come first. `tags` and `manifests`
-# may disagree after a loss; the tag then stands for a manifest that is not here.
-_ROOTS = """
-    SELECT tags.registry, tags.repository, ':' || tags.tag AS reference, tags.digest,
-        coalesce(manifests.media_type, tags.media_type) AS media_type,
-        coalesce(manifests.size, tags.size) AS size, tags.mirror,
-        coalesce(manifests.used_at, 0.0) AS used_at
+# `tags` and `manifests` may disagree after a loss; the tag then stands for a manifest that is not
+# here. Both lists walk along a primary key from where the last page ended.
+_TAGS = """
+    SELECT tags.registry, tags.repository, ':' || tags.tag, tags.digest,
+        coalesce(manifests.media_type, tags.media_type), coalesce(manifests.size, tags.size),
+        tags.mirror, coalesce(manifests.used_at, 0.0)
     FROM tags LEFT JOIN manifests ON manifests.digest = tags.digest
-    UNION ALL
+"""
+_TAGS_AFTER = f"""{_TAGS}
+    WHERE (tags.registry, tags.repository, tags.tag) > (?, ?, ?)
+    AND (tags.registry || '/' || tags.repository || ':' || tags.tag) GLOB ?
+    ORDER BY tags.registry, tags.repository, tags.tag LIMIT ?
+"""
+_TAG = f"{_TAGS} WHERE tags.registry = ? AND tags.repository = ? AND tags.tag = ?"
+_MANIFESTS = """
     SELECT registry, repository, '@' || digest, digest, media_type, size, mirror, used_at
     FROM manifests
-    WHERE NOT EXISTS (SELECT 1 FROM tags WHERE tags.digest = manifests.digest)
+"""
+_UNTAGGED_AFTER = f"""{_MANIFESTS}
+    WHERE digest > ? AND (registry || '/' || repository || '@' || digest) GLOB ?
+    AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.digest = manifests.digest)
     AND NOT EXISTS (SELECT 1 FROM links WHERE links.child = manifests.digest)
-"""
-_PAGE = f"""
-    SELECT * FROM ({_ROOTS})
-    WHERE (registry, repository, reference) > (?, ?, ?)
-    AND (registry || '/' || repository || reference) GLOB ?
-    ORDER BY registry, repository, reference LIMIT ?
+    ORDER BY digest LIMIT ?
 """  # noqa: S608 - nothing in it comes from anybody
-_TAGGED = f"""
-    SELECT * FROM ({_ROOTS}) WHERE registry = ? AND repository = ? AND reference = ?
-"""  # noqa: S608
-_MANIFEST = """
-    SELECT ?, ?, '@' || digest, digest, media_type, size, mirror, used_at FROM manifests
-    WHERE digest = ?
-"""
+_MANIFEST = f"{_MANIFESTS} WHERE digest = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +76,23 @@ class Inventory:
     async def images(
         self, pattern: str | None = None, after: str | None = None, limit: int = PAGE
     ) -> tuple[ImageRecord, ...]:
-        """List up to `limit` images in the order of their names, those that come after `after`.
+        """List up to `limit` images that come after the one named `after`.
 
-        `pattern` is for the whole name, with * and ? and [a-z]: "registry.k8s.io/*". Raises
-        NameInvalid when `after` is no name.
+        First tags, in the order of their names, then manifests without one, in that of their
+        digests. `pattern` is for the whole name, with * and ? and [a-z]: "registry.k8s.io/*".
+        Raises NameInvalid when `after` is no name.
         """
-        start = _split(after) if after is not None else ("", "", "")
-        rows = await self._catalog.survey(_PAGE, *start, pattern or "*", limit)
+        registry, repository, reference = _split(after) if after is not None else ("", "", ":")
+        glob, digest = pattern or "*", ""
+        rows: Rows = []
+        if reference.startswith(":"):
+            start = (registry, repository, reference[1:])
+            rows = await self._catalog.survey(_TAGS_AFTER, *start, glob, limit)
+        else:
+            digest = reference[1:]
+        if len(rows) < limit:
+            left = limit - len(rows)
+            rows += await self._catalog.survey(_UNTAGGED_AFTER, digest, glob, left)
         return await self._records(rows)
 
     async def image(self, name: str) -> ImageRecord | None:
@@ -96,10 +104,11 @@ class Inventory:
         RepositoryName.parse(repository)
         if reference.startswith("@"):
             Digest.parse(reference[1:])
-            rows = await self._catalog.survey(_MANIFEST, registry, repository, reference[1:])
+            rows = await self._catalog.survey(_MANIFEST, reference[1:])
+            rows = [(registry, repository, *row[2:]) for row in rows]
         else:
             Tag.parse(reference[1:])
-            rows = await self._catalog.survey(_TAGGED, registry, repository, reference)
+            rows = await self._catalog.survey(_TAG, registry, repository, reference[1:])
         for record in await self._records(rows):
             return record
         return None
