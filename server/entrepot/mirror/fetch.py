@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,8 +17,9 @@ from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.store.partial import Partial
-from entrepot.upstream.blobstream import BlobStream, first_bytes
+from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.mirror import MirrorClient
+from entrepot.upstream.piece import Piece
 
 STRIPED_BYTES = 8 * MIB
 """A blob with less than this still to come is left to one mirror."""
@@ -315,10 +316,10 @@ class Fetch:
         loop = asyncio.get_running_loop()
         began, first = loop.time(), transfer.at
         while transfer.left:
-            pieces = await stream.read_pieces()
-            if not pieces:
+            piece = await stream.read_piece()
+            if not piece:
                 break
-            await self._write(source, transfer, first_bytes(pieces, transfer.left))
+            await self._write(source, transfer, piece.first(transfer.left))
             now = loop.time()
             self._moved_at = transfer.moved = now
             if now - began > _MEASURED_S:
@@ -338,11 +339,11 @@ class Fetch:
         others = [t.at for t in self._running.values() if t is not transfer and t.at > transfer.at]
         transfer.stop = min([stop, *others])
 
-    async def _write(self, source: Source, transfer: Transfer, pieces: Sequence[bytes]) -> None:
-        count = sum(map(len, pieces))
+    async def _write(self, source: Source, transfer: Transfer, piece: Piece) -> None:
+        count = len(piece)
         start, stop = transfer.at, transfer.at + count
         new = self.partial.written.missing(start, stop)
-        await self.partial.write(start, pieces)
+        await self.partial.write(start, piece.buffers, piece.done)
         transfer.at = stop
         for begin, end in new:
             self.contributions.add(begin, end, source.name)

@@ -27,7 +27,7 @@ from entrepot.store.partial import Partial
 HELD_BACK_BYTES = 256 * 1024
 """Withheld from every reader until the digest verifies; blobs below it are never half-served."""
 
-_TELL_BYTES = 1024 * 1024
+_TELL_BYTES = 2 * 1024 * 1024
 _TELL_AFTER_S = 0.025
 
 log = structlog.get_logger(__name__)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
+from entrepot.store.chunk import Chunk, Held
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
@@ -27,30 +27,6 @@ from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
 
 _MAX_BUFFERS = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Bytes in memory and where they belong in the file."""
-
-    start: int
-    buffers: tuple[memoryview, ...]
-
-    @property
-    def stop(self) -> int:
-        """One past the last offset."""
-        return self.start + sum(map(len, self.buffers))
-
-    def cut(self, start: int, stop: int) -> Chunk:
-        """Return the part from offset `start` up to `stop`, without copying."""
-        kept = []
-        at = self.start
-        for buffer in self.buffers:
-            part = buffer[max(0, start - at) : max(0, stop - at)]
-            at += len(buffer)
-            if part:
-                kept.append(part)
-        return Chunk(start, tuple(kept))
 
 
 class Draft:
@@ -77,6 +53,8 @@ class Draft:
         self.written = found.written
         self._frontier = Frontier(digest, self._data)
         self._writing = EMPTY
+        self._held: list[Held] = []
+        self._hasher_due = False
         self._unsynced = found.written.total - found.durable.total
         self._reachable = False
         self._syncing = False
@@ -100,25 +78,49 @@ class Draft:
         """Bytes from 0 that are there and hashed."""
         return self._frontier.at
 
-    def write(self, chunk: Chunk) -> None:
+    def write(self, chunk: Chunk, done: Callable[[], None] | None = None) -> None:
         """Write what is not there yet; on return it is claimed, and hashed if it can be.
 
-        Where another thread is hashing at this moment, that thread goes on to these bytes.
+        Where another thread is hashing at this moment, that thread goes on to these bytes. With
+        `done` it is left to `hash_on`, from memory; `done` is called when the memory is free again,
+        unless this raises.
         """
         with self._gate.shared():
             self._check_usable()
             if self.size is not None and chunk.stop > self.size:
                 raise ValueError(f"{self.digest}: [{chunk.start}, {chunk.stop}) of {self.size}")
             mine = [chunk.cut(*interval) for interval in self._reserve(chunk.start, chunk.stop)]
+            held = None if done is None else Held(chunk.start, chunk.stop, tuple(mine), done)
+            waits = False
             try:
                 for part in mine:
                     _write_all(self._data, part)
-                    self._claim(part.start, part.stop)
+                    waits = self._claim(part, held if part is mine[-1] else None)
             finally:
                 with self._state:
                     for part in mine:
                         self._writing = self._writing.remove(part.start, part.stop)
-            self._advance(mine)
+            if done is None:
+                self._advance(mine)
+            elif not waits:
+                done()
+
+    def hash_due(self) -> bool:
+        """Whether `hash_on` has something to do that no thread does; it is expected to be begun."""
+        with self._state:
+            due = bool(self._held) and not self._hasher_due
+            self._hasher_due = self._hasher_due or due
+            return due
+
+    def hash_on(self) -> None:
+        """Hash what waits in memory until nothing does, beside further writes."""
+        with self._gate.shared():
+            try:
+                while self._hashable():
+                    with self._hashing:
+                        self._hash_contiguous(())
+            except (OSError, Corrupt):  # `verify` will meet it again
+                self._drop_held()
 
     def catch_up(self, limit: int) -> bool:
         """Hash at most `limit` bytes that are there already; whether there is more to do."""
@@ -167,6 +169,7 @@ class Draft:
                 self._journal.append(Record(Kind.DROP, start, stop))
             self._journal.fsync()
             if start < stop:
+                self._drop_held()
                 self._frontier.rewind(start)
 
     def discard(self) -> None:
@@ -206,12 +209,38 @@ class Draft:
                 self._writing = self._writing.add(*interval)
             return mine
 
-    def _claim(self, start: int, stop: int) -> None:
+    def _claim(self, part: Chunk, held: Held | None) -> bool:
+        """Whether `held` waits in memory: there is no gap before it that would be filled later."""
         with self._state:
             self._note_size()
-            self._journal.append(Record(Kind.DATA, start, stop))
-            self.written = self.written.add(start, stop)
-            self._unsynced += stop - start
+            self._journal.append(Record(Kind.DATA, part.start, part.stop))
+            self.written = self.written.add(part.start, part.stop)
+            self._unsynced += part.stop - part.start
+            waits = held is not None and self.written.contiguous_end(self.front) >= held.stop
+            if held is not None and waits:
+                self._held.append(held)
+            return waits
+
+    def _hashable(self) -> bool:
+        with self._state:
+            there = self._open and self.written.contiguous_end(self.front) > self.front
+            self._hasher_due = there
+            return there
+
+    def _pick(self) -> Held | None:
+        """Take what waits in memory and comes next, or is hashed already."""
+        with self._state:
+            for held in self._held:
+                if held.start <= self.front:
+                    self._held.remove(held)
+                    return held
+            return None
+
+    def _drop_held(self) -> None:
+        with self._state:
+            dropped, self._held, self._hasher_due = self._held, [], False
+        for held in dropped:
+            held.done()
 
     def _note_size(self) -> None:
         size = self.size
@@ -227,13 +256,25 @@ class Draft:
                 self._hashing.release()
 
     def _hash_contiguous(self, mine: Sequence[Chunk]) -> None:
-        while (end := self.written.contiguous_end(self.front)) > self.front:
-            at = self.front
-            known = next((part for part in mine if part.start <= at < part.stop), None)
-            if known is None:
-                self._frontier.read_back(min(end, at + PIECE_BYTES))
+        while True:
+            if (held := self._pick()) is not None:
+                try:
+                    self._hash_up_to(held.stop, held.parts)
+                finally:
+                    held.done()
+            elif (end := self.written.contiguous_end(self.front)) > self.front:
+                self._hash_up_to(min(end, self.front + PIECE_BYTES), mine)
             else:
-                self._frontier.absorb(known.cut(at, known.stop).buffers)
+                return
+
+    def _hash_up_to(self, stop: int, known: Sequence[Chunk]) -> None:
+        """Hash bytes that are in the file, from memory where they are `known`."""
+        while (at := self.front) < stop:
+            part = next((part for part in known if part.start <= at < part.stop), None)
+            if part is not None:
+                self._frontier.absorb(part.cut(at, part.stop).buffers)
+            else:
+                self._frontier.read_back(min([stop, *(p.start for p in known if p.start > at)]))
 
     @property
     def sync_due(self) -> bool:
@@ -278,6 +319,7 @@ class Draft:
             raise
 
     def _restart(self, trusted: Trusted) -> None:
+        self._drop_held()
         self._journal.close()
         try:
             self._journal = Journal.start(self._map, trusted, self._boot)
@@ -312,6 +354,7 @@ class Draft:
     def _close(self) -> None:
         if self._open:
             self._open = False
+            self._drop_held()
             self._journal.close()
             os.close(self._data)
 

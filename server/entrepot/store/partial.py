@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from entrepot.oci.digest import Digest
-from entrepot.store.draft import Chunk, Draft
+from entrepot.store.chunk import Chunk
+from entrepot.store.draft import Draft
 from entrepot.store.rangeset import RangeSet
 from entrepot.store.threads import DiskThreads
 
@@ -67,16 +68,25 @@ class Partial:
             raise ValueError(f"{self.digest}: size {size}, but {self.written.end} bytes are there")
         self._draft.size = size
 
-    async def write(self, offset: int, data: Buffer | Sequence[Buffer]) -> None:
+    async def write(
+        self,
+        offset: int,
+        data: Buffer | Sequence[Buffer],
+        done: Callable[[], None] | None = None,
+    ) -> None:
         """Write at `offset`, claim, and hash as far as the file is contiguous.
 
-        Calls for different offsets run in parallel. Bytes that are there already are left as
-        they are (`forget` them first). ValueError past `size`.
+        With `done` the hash may follow later, from the same memory: `done` is called, on some
+        thread, when it is not needed any more; never when this raises. Calls for different offsets
+        run in parallel. Bytes that are there already are left as they are (`forget` them first).
+        ValueError past `size`.
         """
         parts = [data] if isinstance(data, bytes | bytearray | memoryview) else data
         chunk = Chunk(offset, tuple(memoryview(part).cast("B") for part in parts if len(part)))
         if chunk.buffers:
-            await self._writes.run(lambda: self._draft.write(chunk))
+            await self._writes.run(lambda: self._draft.write(chunk, done))
+            if self._draft.hash_due():
+                self._writes.begin(self._draft.hash_on)
             if self._draft.sync_due:
                 self._writes.begin(self._draft.sync)
 

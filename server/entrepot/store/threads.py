@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,17 +43,20 @@ class DiskThreads:
             future = self._executor.submit(work)
         except RuntimeError as error:
             raise StoreError("the store is closed") from error
-        result = asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        # Not `wrap_future`: that takes two turns of the loop more, at every piece of a blob.
+        future.add_done_callback(lambda _: _tell(loop, ended))
         try:
-            await asyncio.wait([result])
+            await ended
         except asyncio.CancelledError:
             if not future.cancel():
-                await _ended(result)
-            if not result.cancelled() and result.done() and result.exception() is None and undo:
-                undo(result.result())
+                await _ended(asyncio.wrap_future(future))
+                if undo is not None and future.exception() is None:
+                    undo(future.result())
             raise
         try:
-            return result.result()
+            return future.result()
         except OSError as error:
             raise disk_error(error) from error
 
@@ -66,6 +70,17 @@ class DiskThreads:
     async def aclose(self) -> None:
         """Wait for running work and end the threads; safe to call twice."""
         await asyncio.to_thread(self._executor.shutdown)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
+    """Wake who waits for `ended`; a loop that is gone has nobody waiting."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_wake, ended)
+
+
+def _wake(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 async def _ended(result: asyncio.Future[T]) -> None:

@@ -23,7 +23,8 @@ from hypothesis.stateful import (
 
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
-from entrepot.store.draft import Chunk, Draft, remove_partial, survey
+from entrepot.store.chunk import Chunk
+from entrepot.store.draft import Draft, remove_partial, survey
 from entrepot.store.journal import RECORD_BYTES
 from entrepot.store.layout import Layout
 from entrepot.store.rangeset import EMPTY, RangeSet
@@ -327,3 +328,43 @@ def test_a_cut_chunk_shares_memory_and_keeps_its_place() -> None:
     part = whole.cut(102, 105)
     assert (part.start, part.stop, b"".join(part.buffers)) == (102, 105, b"cde")
     assert whole.cut(103, 103).buffers == ()
+
+
+class Back:
+    """Counts how often memory was given back."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+
+
+@pytest.mark.parametrize("end", ["reset", "close", "abandon", "discard", "forget"])
+def test_memory_that_waits_for_its_hash_is_given_back_at_the_end(tmp_path: Path, end: str) -> None:
+    draft = Draft(DIGEST, Layout(tmp_path), uuid4(), DURABLE_EVERY)
+    back = Back()
+    draft.write(chunk(0, SIZE), back)
+    assert draft.hash_due()
+    assert not draft.hash_due()  # somebody was told already
+    assert (back.calls, draft.front) == (0, 0)
+    draft.forget(10, SIZE) if end == "forget" else getattr(draft, end)()
+    assert back.calls == 1
+    draft.hash_on()  # too late, and nothing comes of it
+    draft.abandon()
+
+
+def test_a_hash_that_fails_gives_the_memory_back(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    draft = Draft(DIGEST, layout, uuid4(), DURABLE_EVERY)
+    first, second = Back(), Back()
+    draft.write(chunk(0, 10))
+    draft.forget(0, 10)
+    draft.write(chunk(10, 20))
+    draft.write(chunk(0, 10), first)
+    draft.write(chunk(20, 30), second)
+    os.truncate(layout.partial(DIGEST) / "data", 5)
+    assert draft.hash_due()
+    draft.hash_on()
+    assert (first.calls, second.calls) == (1, 1)
+    draft.abandon()

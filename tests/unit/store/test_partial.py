@@ -280,3 +280,60 @@ async def test_a_map_left_by_a_kill_in_the_middle_of_a_commit_claims_nothing(
     again = await store.begin(DIGEST)
     assert (again.front, again.written) == (0, RangeSet())
     await again.discard()
+
+
+class Given:
+    """Memory that is written over as soon as it is given back."""
+
+    def __init__(self, data: bytes) -> None:
+        self.memory = bytearray(data)
+        self.calls = 0
+
+    def back(self) -> None:
+        self.calls += 1
+        self.memory[:] = bytes(len(self.memory))
+
+
+async def test_the_hash_may_follow_from_memory_that_is_given_back(store: BlobStore) -> None:
+    partial = await begin(store)
+    pieces = [Given(DATA[at : at + 7_000]) for at in range(0, len(DATA), 7_000)]
+    for number, piece in enumerate(pieces):
+        await partial.write(number * 7_000, piece.memory, piece.back)
+    assert partial.written.total == len(DATA)
+    assert await partial.verify()
+    assert {piece.calls for piece in pieces} == {1}
+    await partial.commit()
+    assert await store.read(DIGEST, len(DATA)) == DATA
+
+
+async def test_memory_beyond_a_gap_is_given_back_at_once(store: BlobStore) -> None:
+    partial = await begin(store)
+    far, near = Given(DATA[100_000:]), Given(DATA[:100_000])
+    await partial.write(100_000, far.memory, far.back)
+    assert far.calls == 1
+    await partial.write(0, near.memory, near.back)
+    assert await partial.verify()
+    assert near.calls == 1
+    await partial.discard()
+
+
+async def test_memory_is_given_back_where_the_bytes_were_there_already(store: BlobStore) -> None:
+    partial = await begin(store)
+    await partial.write(10_000, DATA[10_000:20_000])
+    again, around = Given(DATA[12_000:15_000]), Given(DATA[:30_000])
+    await partial.write(12_000, again.memory, again.back)
+    assert again.calls == 1
+    await partial.write(0, around.memory, around.back)
+    await partial.write(30_000, DATA[30_000:])
+    assert await partial.verify()
+    assert around.calls == 1
+    await partial.discard()
+
+
+async def test_a_write_that_fails_gives_nothing_back(store: BlobStore) -> None:
+    partial = await begin(store)
+    piece = Given(DATA)
+    with pytest.raises(ValueError, match="of 300000"):
+        await partial.write(1, piece.memory, piece.back)
+    assert piece.calls == 0
+    await partial.discard()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from connecting import connected, replying
-from entrepot.errors import AttemptError, MirrorLied, MirrorUnreachable
+from entrepot.errors import AttemptError, MirrorLied, MirrorSilent, MirrorUnreachable
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName
-from entrepot.upstream.blobstream import PIECE_BYTES, BlobStream
+from entrepot.upstream.blobstream import BlobStream
+from entrepot.upstream.directbody import LONG_BYTES
+from entrepot.upstream.librarybody import PIECE_BYTES
+from entrepot.upstream.piece import Piece
 from fakes.images import blob
 from fakes.registry import FakeRegistry, Fault
 
 PAUSE = RepositoryName("pause")
+LONG = blob(LONG_BYTES + (4 << 20))
 DIGEST = Digest.of(b"anything")
 
 
@@ -121,3 +126,128 @@ async def test_closing_the_client_ends_its_streams() -> None:
             with pytest.raises(MirrorUnreachable):
                 await drain(stream)
             await stream.aclose()
+
+
+async def gather(stream: BlobStream, into: bytearray) -> None:
+    while piece := await stream.read():
+        into += piece
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_a_long_body_is_read_off_its_connection(tls: bool, tmp_path: Path) -> None:
+    async with FakeRegistry(tls=tls) as registry:
+        ca = str(registry.write_ca(tmp_path / "ca.pem")) if tls else None
+        digest = registry.put_blob("pause", LONG)
+        async with connected(registry.url, ca=ca) as mirror:
+            for _ in range(2):
+                stream = await mirror.open_blob(PAUSE, digest)
+                got = bytearray()
+                await gather(stream, got)
+                assert got == LONG
+                assert await stream.read() == b""
+                await stream.aclose()
+            # such a connection is not used again
+            assert len({request.connection_id for request in registry.requests}) == 2
+        await registry.until_idle()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize(
+    ("fault", "error", "told"),
+    [
+        (Fault("truncate", after_bytes=len(LONG) - 9), MirrorUnreachable, "ended 9 bytes early"),
+        (Fault("reset", after_bytes=len(LONG) - 9), MirrorUnreachable, "ended 9 bytes early"),
+        (Fault("stall", after_bytes=len(LONG) - 9), MirrorSilent, "sent nothing for 0.3 s"),
+        (Fault("wrong_length", by=9), MirrorUnreachable, "ended 9 bytes early"),
+    ],
+    ids=["truncated", "reset", "stalled", "length too large"],
+)
+async def test_a_long_body_that_breaks_keeps_what_came(
+    fault: Fault, error: type[AttemptError], told: str, tls: bool, tmp_path: Path
+) -> None:
+    async with FakeRegistry(tls=tls) as registry:
+        ca = str(registry.write_ca(tmp_path / "ca.pem")) if tls else None
+        digest = registry.put_blob("pause", LONG)
+        registry.fault(fault)
+        async with connected(registry.url, stall_s=0.3, ca=ca) as mirror:
+            stream = await mirror.open_blob(PAUSE, digest)
+            got = bytearray()
+            with pytest.raises(error, match=told):
+                await gather(stream, got)
+            assert got == LONG[: len(LONG) - (0 if fault.kind == "wrong_length" else 9)]
+            await stream.aclose()
+        await registry.until_idle()
+
+
+async def test_a_length_too_small_ends_there() -> None:
+    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+        digest = registry.put_blob("pause", LONG)
+        registry.fault(Fault("wrong_length", by=-9))
+        stream = await mirror.open_blob(PAUSE, digest)
+        got = bytearray()
+        await gather(stream, got)
+        assert got == LONG[:-9]
+        await stream.aclose()
+        await registry.until_idle()
+
+
+async def test_what_was_not_asked_for_is_skipped_in_a_long_body_too() -> None:
+    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+        digest = registry.put_blob("pause", LONG)
+        registry.fault(Fault("ignore_range"))
+        stream = await mirror.open_blob(PAUSE, digest, start=3_000_001)
+        got = bytearray()
+        await gather(stream, got)
+        assert got == LONG[3_000_001:]
+        await stream.aclose()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_closing_the_client_ends_long_streams(tls: bool, tmp_path: Path) -> None:
+    async with FakeRegistry(tls=tls, bytes_per_second=64 << 20) as registry:
+        ca = str(registry.write_ca(tmp_path / "ca.pem")) if tls else None
+        digest = registry.put_blob("pause", LONG)
+        async with connected(registry.url, ca=ca) as mirror:
+            stream = await mirror.open_blob(PAUSE, digest)
+            assert await stream.read()
+            await mirror.aclose()
+            with pytest.raises(MirrorUnreachable):
+                await drain(stream)
+            await stream.aclose()
+        await registry.until_idle()
+
+
+async def keep_all(stream: BlobStream, kept: list[Piece]) -> None:
+    while piece := await stream.read_piece():
+        kept.append(piece)
+
+
+async def test_memory_that_others_keep_is_no_silence_of_the_mirror() -> None:
+    async with FakeRegistry() as registry, connected(registry.url, stall_s=0.05) as mirror:
+        digest = registry.put_blob("pause", LONG)
+        stream = await mirror.open_blob(PAUSE, digest)
+        kept: list[Piece] = []
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await keep_all(stream, kept)
+        got = bytearray(b"".join(bytes(one) for piece in kept for one in piece.buffers))
+        for piece in kept:
+            piece.done()
+        await gather(stream, got)
+        assert got == LONG
+        await stream.aclose()
+
+
+async def test_a_long_body_keeps_to_the_bandwidth() -> None:
+    async with (
+        FakeRegistry() as registry,
+        connected(registry.url, limits={"bandwidth": "1MB"}) as mirror,
+    ):
+        digest = registry.put_blob("pause", LONG)
+        stream = await mirror.open_blob(PAUSE, digest)
+        loop = asyncio.get_running_loop()
+        began, total = loop.time(), 0
+        while loop.time() < began + 0.4:
+            total += len(await stream.read())
+        assert total < 1_500_000
+        await stream.aclose()
