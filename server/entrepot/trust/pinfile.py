@@ -32,7 +32,7 @@ Record: TypeAlias = bytes
 _DIGEST = r"sha256:([0-9a-f]{64})"
 _PIN = re.compile(
     r'  ("?)([^\s"]+):([A-Za-z0-9_][A-Za-z0-9._-]{0,127})\1:'
-    rf" +(?:{_DIGEST}|\[([^\]#]*)\])(?: +#.*)?"
+    rf" +(?:{_DIGEST}|\[([^\]#]*)\])(?: +#.*)?\r?\n?"
 )
 _ONE_DIGEST = re.compile(_DIGEST)
 _HEAD = re.compile(r"(schema|source|date|pins):(?: +(.*))?")
@@ -111,8 +111,7 @@ def line_of(record: Record) -> int:
 def read_pin_file(name: str, lines: Iterable[str]) -> PinFile:
     """Read a file's lines (an open file will do); PinsInvalid with every mistake there is."""
     reader = _Reader(name)
-    for number, line in enumerate(lines, start=1):
-        reader.read(number, line.rstrip("\r\n"))
+    reader.read(lines)
     return reader.finish()
 
 
@@ -160,25 +159,38 @@ class _Reader:
         self.head: dict[str, str] = {}
         self.tags: dict[str, dict[str, Record]] = {}
         self.problems: list[str] = []
+        self._began = False
 
-    def read(self, number: int, line: str) -> None:
-        match = _PIN.fullmatch(line)
-        if match is None or "pins" not in self.head:
-            self._read_other(number, line)
-            return
-        _, name, tag, one, several = match.groups()
+    def read(self, lines: Iterable[str]) -> None:
+        """Take in all lines; most are pins like those before, and are made short work of."""
+        match, tags_of, fromhex = _PIN.fullmatch, self.tags.get, bytes.fromhex
+        for number, line in enumerate(lines, start=1):
+            found = match(line)
+            if found is None or not self._began:
+                self._read_other(number, line.rstrip("\r\n"))
+                continue
+            _, name, tag, one, several = found.groups()
+            tags = tags_of(name)
+            if tags is None or tag in tags or one is None:
+                self._read_new(number, name, tag, fromhex(one) if one else _several(several))
+            else:
+                tags[tag] = number.to_bytes(LINE_BYTES, "big") + fromhex(one)
+
+    def _read_new(self, number: int, name: str, tag: str, digests: bytes) -> None:
         try:
             tags = self.tags.get(name)
             if tags is None:
                 tags = self.tags[_checked(name)] = {}
-            digests = bytes.fromhex(one) if one else _several(several)
         except ValueError as error:
             self._complain(number, str(error))
             return
-        if tag in tags:
+        if not digests:
+            what = "the brackets want different digests, sha256:… each, with commas between"
+            self._complain(number, what)
+        elif tag in tags:
             self._complain(number, f"{name}:{tag} stands on line {line_of(tags[tag])} already")
-            return
-        tags[tag] = number.to_bytes(LINE_BYTES, "big") + digests
+        else:
+            tags[tag] = number.to_bytes(LINE_BYTES, "big") + digests
 
     def _read_other(self, number: int, line: str) -> None:
         text = line.strip()
@@ -197,6 +209,7 @@ class _Reader:
         if key == "pins" and value not in ("", "{}"):
             self._complain(number, "pins begin on the next line")
         self.head[key] = value
+        self._began |= key == "pins"
 
     def finish(self) -> PinFile:
         self.problems += [
@@ -225,9 +238,10 @@ def _checked(name: str) -> str:
 
 
 def _several(text: str) -> bytes:
+    """Read what stands in brackets; nothing when it is not a list of different digests."""
     parts = [part.strip() for part in text.split(",")]
     matches = [_ONE_DIGEST.fullmatch(part) for part in parts]
     found = [match[1] for match in matches if match]
     if len(found) < len(parts) or len(set(found)) < len(found):
-        raise ValueError("the brackets want different digests, sha256:… each, with commas between")
+        return b""
     return bytes.fromhex("".join(found))

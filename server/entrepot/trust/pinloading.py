@@ -44,7 +44,7 @@ def load_pins(*ranks: Sequence[Path]) -> Pins:
     try:
         pins = combine(*loaded)
     except PinsInvalid as error:
-        problems.extend(error.problems)
+        raise PinsInvalid([*problems, *error.problems]) from error
     if problems:
         raise PinsInvalid(problems)
     return pins
