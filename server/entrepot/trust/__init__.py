@@ -10,11 +10,14 @@
     lockfile   pins made from what is held, to be kept in git
     policy     what is asked of an answer, for each registry or repository
     voting     what the mirrors said so far
-    decision   policy, pin, held digest, answers -> accept, ask, keep or refuse
-    forms      the ways in which known programs write the JSON of a manifest
+    verdicts   what may be decided: accept, ask, keep or refuse; and what is worth telling
+    decision   policy, pin, held digest, answers -> a verdict
+    trees      the JSON of a manifest, and what programs change in it
+    forms      the ways in which known programs write it
     repair     re-serialised manifests back to bytes that hash to the digest
     fidelity   how a mirror's copy of an image differs from the owner's
     ledger     who said what, and what became of it
+    judgement  from a decision to records of the ledger
 
 Nothing here awaits, and only `pinloading` and `promotions` read files.
 """

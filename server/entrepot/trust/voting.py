@@ -32,22 +32,27 @@ class Voter:
 class Answer:
     """What one mirror said. `detail` is for people: the status, or that bytes were repaired.
 
-    `digest` is that of the bytes, after repair where there was one; never a mere header's.
+    `digest` is that of the bytes, after repair where there was one; never a mere header's. `sent`
+    is that of the bytes before repair.
     """
 
     mirror: str
     outcome: Outcome
     digest: Digest | None = None
     detail: str = ""
+    sent: Digest | None = None
 
     def __post_init__(self) -> None:
-        if (self.digest is not None) != (self.outcome is Outcome.DIGEST):
+        has_digest = self.digest is not None
+        if has_digest != (self.outcome is Outcome.DIGEST) or (self.sent and not has_digest):
             raise ValueError("an answer has a digest exactly when its outcome is one")
 
     @classmethod
-    def of(cls, mirror: str, digest: Digest, detail: str = "") -> Answer:
+    def of(
+        cls, mirror: str, digest: Digest, detail: str = "", sent: Digest | None = None
+    ) -> Answer:
         """Make the answer of a mirror that sent a manifest."""
-        return cls(mirror, Outcome.DIGEST, digest, detail)
+        return cls(mirror, Outcome.DIGEST, digest, detail, sent)
 
     def __str__(self) -> str:
         said = str(self.digest) if self.digest is not None else self.outcome.value

@@ -7,21 +7,20 @@ from collections.abc import Mapping
 import pytest
 
 from entrepot.oci.digest import Digest
-from entrepot.trust.decision import (
+from entrepot.trust.decision import Question, decide
+from entrepot.trust.level import Level
+from entrepot.trust.pins import Pin
+from entrepot.trust.policy import Policy
+from entrepot.trust.verdicts import (
     Accept,
     Ask,
     Decision,
     Event,
     Keep,
-    Question,
     Reason,
     Refuse,
     Report,
-    decide,
 )
-from entrepot.trust.level import Level
-from entrepot.trust.pins import Pin
-from entrepot.trust.policy import Policy
 from entrepot.trust.voting import Answer, Held, Outcome, Voter
 
 A, B, C = (Digest.of(data) for data in (b"a", b"b", b"c"))
@@ -266,8 +265,3 @@ class TestMoving:
         assert isinstance(ask("first", ONE, tag="1.25", held=(A, Level.FIRST), one=B), Accept)
         frozen = ask("first, frozen", ONE, tag="1.25", held=(A, Level.FIRST), one=B)
         assert isinstance(frozen, Keep)
-
-
-def test_reports_are_told_in_words() -> None:
-    assert str(Report(Event.DISSENT, "one", B)) == f"this mirror said something else: one {B}"
-    assert str(Report(Event.GONE)) == str(Event.GONE)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.oci.digest import Digest
-from entrepot.trust.decision import Accept, Ask, Decision, Keep, Question, Reason, Refuse, decide
+from entrepot.trust.decision import Question, decide
 from entrepot.trust.level import Level
 from entrepot.trust.pins import Pin
 from entrepot.trust.policy import Policy
+from entrepot.trust.verdicts import Accept, Ask, Decision, Keep, Reason, Refuse
 from entrepot.trust.voting import Answer, Held, Outcome, Voter
 
 DIGESTS = [Digest.of(bytes([number])) for number in range(4)]

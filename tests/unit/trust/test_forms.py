@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.trust.forms import (
-    DOCKER,
-    LAYOUTS,
-    MAX_BYTES,
-    MAX_FORMS,
-    NOTHING,
-    OCI,
-    RECEIVED,
-    forms,
-    read_tree,
-)
+from entrepot.trust.forms import LAYOUTS, MAX_FORMS, forms
+from entrepot.trust.trees import RECEIVED, read_tree
 
 DATA = Path(__file__).parents[2] / "data"
 INDEX = (DATA / "pause-3.1.index.json").read_bytes()
@@ -65,20 +56,6 @@ def test_go_escapes_what_stands_in_html() -> None:
     assert texts(b'{"a":"\\u003cx\\u003e \\u0026 \\u2028\xc3\xbc"}') == found
 
 
-def test_orders_of_known_programs() -> None:
-    tree = read_tree(
-        b'{"layers":[{"digest":"d","size":1,"mediaType":"m","new":1}],"annotations":{"b":"1","a":"2"},'
-        b'"config":{"size":1,"digest":"d","mediaType":"m"},"schemaVersion":2}'
-    )
-    (docker, _), *_ = forms(tree, orders=[DOCKER], withouts=[NOTHING])
-    assert list(json.loads(docker)) == ["schemaVersion", "config", "layers", "annotations"]
-    assert list(json.loads(docker)["layers"][0]) == ["mediaType", "size", "digest", "new"]
-    assert list(json.loads(docker)["annotations"]) == ["a", "b"]
-    (oci, _), *_ = forms(tree, orders=[OCI], withouts=[NOTHING])
-    assert list(json.loads(oci)["config"]) == ["mediaType", "digest", "size"]
-    assert any(list(json.loads(text)) == sorted(tree) for text, _ in forms(tree))
-
-
 @pytest.mark.parametrize(
     ("added", "without"),
     [
@@ -96,44 +73,6 @@ def test_members_that_a_program_added_are_taken_out(added: str, without: str) ->
 
 def test_a_variant_that_is_not_of_a_platform_stays() -> None:
     assert all("variant" in text for text in texts(b'{"annotations":{"variant":"v8"}}'))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b'{"a":[' + b"1," * 4096 + b"1]}",
-        b"[]",
-        b"<html>",
-        b"\xff",
-        b'{"a":1,"a":2}',
-        b'{"a":1.5}',
-        b'{"a":1e3}',
-        b'{"a":NaN}',
-        b'{"a":' + b"[" * 13 + b"]" * 13 + b"}",
-        b'{"a":' + b"[" * 60_000 + b"]" * 60_000 + b"}",
-        b'{"a":"' + b"x" * MAX_BYTES + b'"}',
-        b'{"a":' + b"9" * 5000 + b"}",
-    ],
-    ids=[
-        "none",
-        "many",
-        "list",
-        "page",
-        "bytes",
-        "twice",
-        "half",
-        "exponent",
-        "nan",
-        "deep",
-        "abyss",
-        "long",
-        "huge",
-    ],
-)
-def test_what_cannot_be_written_again_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError):
-        read_tree(body)
 
 
 def test_half_a_surrogate_pair_is_written_in_no_form() -> None:

@@ -74,3 +74,8 @@ def test_every_mistake_of_every_file_is_told(tmp_path: Path) -> None:
     assert not_text.endswith("binary: is not UTF-8 text")
     assert "one:3" in contradiction
     assert "two:3" in contradiction
+
+
+def test_one_bad_file_is_told_even_when_the_others_are_in_order(tmp_path: Path) -> None:
+    with pytest.raises(PinsInvalid, match="cannot be read"):
+        load_pins([tmp_path / "missing"], shipped_pins())

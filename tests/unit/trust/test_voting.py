@@ -43,6 +43,9 @@ def test_an_answer_has_a_digest_exactly_when_it_says_so() -> None:
         Answer("one", Outcome.DIGEST)
     with pytest.raises(ValueError):
         Answer("one", Outcome.FAILED, A)
+    with pytest.raises(ValueError):
+        Answer("one", Outcome.FAILED, sent=A)
+    assert Answer.of("one", A, sent=B).sent == B
 
 
 def test_answers_are_told() -> None:
