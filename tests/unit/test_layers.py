@@ -39,7 +39,7 @@ MODULES_TOO = {("config", "entrepot.upstream.naming")}
 LIBRARIES = {
     "aiohttp": {"upstream", "web", "app"},
     "aiosqlite": {"store"},
-    "yaml": {"config", "cli"},
+    "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
 }
 PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
