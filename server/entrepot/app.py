@@ -15,15 +15,18 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
+from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
+from entrepot.mirror.watermarks import Limits
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.tasks import TaskOwner
@@ -105,13 +108,29 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
-    fills = Fills(store, Room(catalog, time.time), metrics, rules)
+    names = NameTable(
+        {name: registry.aliases for name, registry in settings.registries.items()}, settings.hosts
+    )
+    cache = settings.cache
+    room = Room(
+        store,
+        catalog,
+        time.time,
+        metrics.cache,
+        limits=Limits(cache.max_size, cache.min_free),
+        keeping=Keeping((each for rule in cache.keep for each in rule.patterns), names),
+        cost=RefetchCost(registries, time.monotonic),
+    )
+    stack.push_async_callback(room.aclose)
+    await room.start()
+    fills = Fills(store, room, metrics, rules)
     stack.push_async_callback(fills.aclose)
     overtake_s = settings.timeouts.overtake
     manifests = Manifests(
         registries=registries,
         store=store,
         catalog=catalog,
+        room=room,
         flights=Flights(owner, "manifest"),
         metrics=metrics,
         overtake_s=overtake_s,
@@ -119,12 +138,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         clock=time.time,
         memory=ManifestMemory(settings.cache.memory),
     )
+    room.forget = manifests.forget
     tags = Tags(manifests, catalog, Flights(owner, "tag"))
     return Services(
-        names=NameTable(
-            {name: registry.aliases for name, registry in settings.registries.items()},
-            settings.hosts,
-        ),
+        names=names,
         manifests=manifests,
         tags=tags,
         blobs=Blobs(
