@@ -19,7 +19,6 @@ from entrepot.store.candidates import (
     Part,
     Root,
     read_candidates,
-    read_loose,
     read_roots,
 )
 from entrepot.store.eviction import Image, choose_victims
@@ -52,6 +51,9 @@ class Evicted:
             self.bytes + other.bytes,
         )
 
+    def __sub__(self, other: Evicted) -> Evicted:
+        return self + Evicted(-other.images, -other.blobs, -other.partials, -other.bytes)
+
 
 @dataclass(slots=True)
 class Evictor:
@@ -59,7 +61,8 @@ class Evictor:
 
     Images are looked at in pages, in order of use. One of a page goes only if none on later pages
     can be staler: those are younger, so their staleness is at most the age of the page's youngest.
-    What costs more to get again is carried on to the next page. `warm`: images used a moment ago
+    What costs more to get again is carried on to the next page. `loose` are blobs that no manifest
+    lists, in order of use: each is an image of its own. `warm`: images used a moment ago
     may go too, but never one of which a blob of its own is being read or fetched.
     """
 
@@ -71,14 +74,12 @@ class Evictor:
     forget: Callable[[Iterable[Digest]], None]
     told: Callable[[Evicted], None]
     wanted: Callable[[], int]
+    loose: list[Root] = field(default_factory=list)
     warm: bool = False
-    _loose: list[Root] = field(default_factory=list)
     _after: Root | None = None
 
     async def run(self) -> None:
         """Evict until nothing more is wanted, or nothing more may go. Raises StoreError."""
-        self._loose = await read_loose(self.accounts.catalog) if self.wanted() > 0 else []
-        self._after = None
         carried: list[Root] = []
         more = True
         while more and self.wanted() > 0:
@@ -91,12 +92,12 @@ class Evictor:
         """Read on; the youngest's time of use, or None when nothing comes after."""
         roots = await read_roots(self.accounts.catalog, self._after)
         more = len(roots) == PAGE_ROOTS
-        due = [one for one in self._loose if not more or one.used_at <= roots[-1].used_at]
+        due = [one for one in self.loose if not more or one.used_at <= roots[-1].used_at]
         if len(due) > PAGE_ROOTS:
             due, roots = due[:PAGE_ROOTS], []
-            self._loose = self._loose[PAGE_ROOTS:]
+            self.loose = self.loose[PAGE_ROOTS:]
             return due, due[-1].used_at
-        self._loose = self._loose[len(due) :]
+        self.loose = self.loose[len(due) :]
         self._after = roots[-1] if roots else self._after
         return [*roots, *due], roots[-1].used_at if more else None
 

@@ -12,25 +12,24 @@ import structlog
 from entrepot.errors import NoRoom, StoreError
 from entrepot.metrics import CacheMetrics
 from entrepot.mirror.accounts import Accounts, Amounts, Demand
-from entrepot.mirror.evictor import WARM_S, Evicted, Evictor
+from entrepot.mirror.evictor import Evicted
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.leases import Leases
+from entrepot.mirror.passes import Passes
 from entrepot.mirror.wanted import Wanted
 from entrepot.mirror.watermarks import Limits
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
 from entrepot.store.candidates import Part
 from entrepot.store.catalog import Catalog
-from entrepot.store.keeps import list_keeps
 from entrepot.store.record import BlobRecord
 from entrepot.tasks import TaskOwner
 
 _LOOK_EVERY_S = 15.0
-_PATIENCE_S = 2.0
-"""How long a blob that is whole waits for others to come out of use."""
-_MANIFEST_PATIENCE_S = 1.0
-_REST = 20
-"""After a pass that did not get far enough there is a pause of so many times as long as it took."""
+_PATIENCE_S = 0.5
+"""How long something that is whole waits for others to come out of use."""
+_MOST_WAITING_SHARE = 0.05
+"""What waits takes up the disk as well: when it is more than this of the limit, nobody does."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +38,7 @@ log = structlog.get_logger(__name__)
 class Room:
     """Who puts something below blobs/ asks here for a place, and tells when it is there.
 
-    `clock` is the wall clock. Passes run one at a time, in a task of their own: nobody who waits
-    for one can cancel it. `aclose` lets a pass end after the images it has in hand.
+    `clock` is the wall clock; `forget` is told of manifests that have gone.
     """
 
     store: BlobStore
@@ -52,18 +50,22 @@ class Room:
     cost: Callable[[Iterable[Part]], float] = lambda _: 1.0
     forget: Callable[[Iterable[Digest]], None] = lambda _: None
     leases: Leases = field(default_factory=Leases)
-    evicted: Evicted = field(default_factory=Evicted)
     accounts: Accounts = field(init=False)
-    _pass: asyncio.Task[None] | None = None
-    _not_before: float = 0.0
-    _closing: bool = False
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _passes: TaskOwner = field(default_factory=lambda: TaskOwner("eviction"))
+    _passes: Passes = field(init=False)
     _watch: TaskOwner = field(default_factory=lambda: TaskOwner("room"))
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.store, self.catalog, self.metrics)
         self.leases.used = self._used
+        self._passes = Passes(
+            accounts=self.accounts,
+            leases=self.leases,
+            clock=self.clock,
+            limits=self.limits,
+            keeping=self.keeping,
+            cost=self.cost,
+            forget=self._forget,
+        )
 
     async def start(self) -> None:
         """Count what there is; then look after it every now and then until `aclose`."""
@@ -73,9 +75,7 @@ class Room:
 
     async def aclose(self) -> None:
         """Stop, after the images that are being removed now; safe to call twice."""
-        self._closing = True
         await self._watch.aclose()
-        await self._passes.settled()
         await self._passes.aclose()
 
     # -- for what comes --------------------------------------------------------------------
@@ -97,8 +97,7 @@ class Room:
 
     def look(self) -> None:
         """Begin to make room if what there is, and what is coming, is too much; does not wait."""
-        if self.accounts.usage().over(self.limits) > 0:
-            self._begin_pass()
+        self._passes.wish()
 
     @asynccontextmanager
     async def place(
@@ -153,9 +152,9 @@ class Room:
         self.accounts.demands.append(demand)
         try:
             for _ in range(2):  # one in progress may be past what it could have taken
-                self._begin_pass(rested=True)
-                while self._pass is not None and demand.left > 0:
-                    await self._changed.wait()
+                self._passes.need(at_once=True)
+                while self._passes.running and demand.left > 0:
+                    await self._passes.changed()
                 if demand.left <= 0:
                     break
             return demand.left <= 0
@@ -164,33 +163,24 @@ class Room:
 
     async def evict_now(self, wanted_bytes: int = 0) -> Evicted:
         """Free so much at least, and go to the low mark if there is a limit; what was removed."""
-        before = self.evicted
+        before = self._passes.evicted
         await self.make_room(wanted_bytes)
-        while self._pass is not None:
-            await self._changed.wait()
-        after = self.evicted
-        return Evicted(
-            after.images - before.images,
-            after.blobs - before.blobs,
-            after.partials - before.partials,
-            after.bytes - before.bytes,
-        )
+        while self._passes.running:
+            await self._passes.changed()
+        return self._passes.evicted - before
 
     async def _admit(self, ticket: object, digest: Digest, size: int, *, manifest: bool) -> None:
         limits, accounts = self.limits, self.accounts
         limit = limits.max_size if manifest else limits.for_blobs
         if not accounts.fits(size, limit, limits):
+            if limit is not None and size > limit:
+                raise NoRoom(f"{digest}: its {size} bytes are more than the cache may have")
             accounts.waiting[ticket] = (digest, size)
-            patience_s = _MANIFEST_PATIENCE_S if manifest else _PATIENCE_S
-            deadline = asyncio.get_running_loop().time() + patience_s
+            deadline = asyncio.get_running_loop().time() + _PATIENCE_S
             try:
-                while limit is None or size <= limit:
-                    if accounts.fits(size, limit, limits):
-                        break
+                while not accounts.fits(size, limit, limits):
                     if not await self._wait(deadline, patient=not manifest):
                         raise NoRoom(f"{digest}: no room for {size} bytes")
-                else:
-                    raise NoRoom(f"{digest}: its {size} bytes are more than the cache may have")
             finally:
                 del accounts.waiting[ticket]
         accounts.place(ticket, digest, size)
@@ -200,115 +190,24 @@ class Room:
 
         `patient`: as long as a pass goes on, whatever the deadline.
         """
-        now = asyncio.get_running_loop().time()
-        if self._closing:
+        passes, now = self._passes, asyncio.get_running_loop().time()
+        if passes.closing:
             return False
-        self._begin_pass()
-        if self._pass is not None and patient:
-            await self._changed.wait()
+        passes.need()
+        if passes.running and patient:
+            await passes.changed()
             return True
-        if now >= deadline:
+        crowded = self.accounts.usage().waiting > _MOST_WAITING_SHARE * (self.limits.max_size or 0)
+        if now >= deadline or (crowded and not passes.running):
             return False
         with suppress(TimeoutError):
-            until = deadline if self._pass is not None else min(deadline, self._not_before)
+            until = deadline if passes.running else min(deadline, passes.need_from)
             async with asyncio.timeout_at(until):
-                await self._changed.wait()
+                await passes.changed()
         return True
 
-    # -- making it -----------------------------------------------------------------------------
-
-    def _begin_pass(self, *, rested: bool = False) -> None:
-        loop = asyncio.get_running_loop()
-        if self._pass is None and not self._closing and (rested or loop.time() >= self._not_before):
-            self._pass = self._passes.start(self._make_room(), name="pass")
-
-    async def _make_room(self) -> None:
-        """Run one pass: broken-off downloads, then what nobody used lately, then what must be."""
-        began, before = asyncio.get_running_loop().time(), self.evicted
-        usage = None
-        try:
-            await self.catalog.flush()
-            await self.accounts.recount()
-            await self.accounts.measure()
-            await self.accounts.look_at_partials()
-            usage = self.accounts.usage()
-            log.info(
-                "eviction.began",
-                kept=usage.kept,
-                coming=usage.coming,
-                unfinished=usage.left,
-                free=usage.free,
-                wanted=self._to_low_mark(),
-                limit=self.limits.max_size,
-                reason=usage.reason(self.limits),
-            )
-            await self._drop_partials()
-            keeping = self.keeping.with_more(await list_keeps(self.catalog))
-            await self._evictor(keeping, self._to_low_mark).run()
-            if self._beyond() > 0:
-                await self._evictor(keeping, self._beyond, warm=True).run()
-        except StoreError as error:
-            log.warning("eviction.failed", reason=str(error))
-        finally:
-            took_s = asyncio.get_running_loop().time() - began
-            if self._to_low_mark() > 0:
-                self._not_before = asyncio.get_running_loop().time() + _REST * took_s
-            self._pass = None
-            self._tell()
-            self.metrics.eviction_seconds.observe(took_s)
-            done = self.evicted
-            log.info(
-                "eviction.done",
-                images=done.images - before.images,
-                blobs=done.blobs - before.blobs,
-                unfinished=done.partials - before.partials,
-                bytes=done.bytes - before.bytes,
-                kept=self.accounts.kept,
-                missing=max(self._to_low_mark(), 0),
-                seconds=round(took_s, 3),
-            )
-
-    def _evictor(
-        self, keeping: Keeping, wanted: Callable[[], int], *, warm: bool = False
-    ) -> Evictor:
-        return Evictor(
-            accounts=self.accounts,
-            leases=self.leases,
-            keeping=keeping,
-            cost=self.cost,
-            clock=self.clock,
-            forget=self.forget,
-            told=self._removed,
-            wanted=wanted,
-            warm=warm,
-        )
-
-    async def _drop_partials(self) -> None:
-        """Remove broken-off downloads, oldest first; those of a moment ago may be gone on with."""
-        for info in await self.store.partials():
-            lately = info.mtime > self.clock() - WARM_S
-            if (self._beyond() if lately else self._to_low_mark()) <= 0:
-                continue
-            if await self.store.drop_partial(info.digest):
-                self.accounts.left.pop(info.digest, None)
-                self.accounts.freed(info.written)
-                self._removed(Evicted(partials=1, bytes=info.written))
-
-    def _to_low_mark(self) -> int:
-        return 0 if self._closing else self.accounts.usage().to_low_mark(self.limits)
-
-    def _beyond(self) -> int:
-        return 0 if self._closing else self.accounts.usage().beyond(self.limits)
-
-    def _removed(self, evicted: Evicted) -> None:
-        self.evicted += evicted
-        self.metrics.evicted_images.inc(evicted.images)
-        self.metrics.evicted_bytes.inc(evicted.bytes)
-        self._tell()
-
-    def _tell(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+    def _forget(self, digests: Iterable[Digest]) -> None:
+        self.forget(digests)
 
     def _used(self, digest: Digest) -> None:
         self.catalog.use_blob(digest, self.clock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LOW_MARK = 0.9
+_STEP_SHARE = 0.02
 _LARGEST_SHARE_FREE = 0.1
 _RESERVE_SHARE, _RESERVE_BYTES = 0.01, 16 * 1024 * 1024
 
@@ -56,9 +57,18 @@ class Usage:
         return max(self._over_size(limits, LOW_MARK), self._over_disk(limits, 0.1), self.demanded)
 
     def beyond(self, limits: Limits) -> int:
-        """Tell what must go, be it in use lately: something waits for it, or a limit is broken."""
-        size = self.kept + self.waiting - limits.for_blobs if limits.for_blobs is not None else 0
-        return max(size, self._over_disk(limits, 0.0, unwritten=False), self.demanded)
+        """Tell what must go, be it in use lately: something waits for it, or a limit is broken.
+
+        A little more than that, or there would be a pass for each blob that waits.
+        """
+        over = max(self._waiting_over(limits), self._over_disk(limits, 0.0, unwritten=False))
+        if over > 0:
+            over += int(_STEP_SHARE * (limits.max_size or 0))
+        return max(over, self.demanded)
+
+    def _waiting_over(self, limits: Limits) -> int:
+        most = limits.for_blobs
+        return self.kept + self.waiting - most if most is not None else 0
 
     def reason(self, limits: Limits) -> str:
         """Say which of the limits it is."""

@@ -233,7 +233,10 @@ class BlobStore:
                 continue
             if digest in self._partials:
                 continue
-            trusted, mtime = survey(directory, self._boot)
+            try:
+                trusted, mtime = survey(directory, self._boot)
+            except FileNotFoundError:
+                continue  # one that was worked on a moment ago has just become a blob
             found.append(PartialInfo(digest, trusted.written.total, trusted.size, mtime))
         return sorted(found, key=lambda info: info.mtime)
 

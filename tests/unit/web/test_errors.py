@@ -59,6 +59,7 @@ EXPECTED = {
     "AllFailed": (502, "UNAVAILABLE"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
+    "NoRoom": (503, "UNAVAILABLE"),
     "Corrupt": (503, "UNAVAILABLE"),
     "StoreLocked": (503, "UNAVAILABLE"),
     "StoreTooNew": (503, "UNAVAILABLE"),
