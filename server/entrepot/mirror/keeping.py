@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from entrepot.errors import DigestInvalid
 from entrepot.mirror.names import NameTable
 from entrepot.oci.pattern import ImagePattern
 from entrepot.store.candidates import Candidate
@@ -38,7 +39,7 @@ class Keeping:
         for text in texts:
             try:
                 more._add([ImagePattern.parse(text)])
-            except ValueError:
+            except (ValueError, DigestInvalid):
                 continue
         return more
 
