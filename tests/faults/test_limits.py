@@ -23,6 +23,7 @@ from fakes.images import Image, blob, image
 from fakes.registry import FakeRegistry
 from faults.pulling import Corrupt, Failed, Puller
 from programs.entrepot import Entrepot
+from wire.client import ask
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -195,6 +196,18 @@ def inventory(cache: Path) -> Inventory:
     )
 
 
+async def nothing_in_flight(entrepot: Entrepot) -> None:
+    """Wait for the downloads that somebody who left began: a stop would cut them off."""
+    async with asyncio.timeout(30):
+        while "entrepot_fills 0.0" not in (await metrics(entrepot)).splitlines():
+            await asyncio.sleep(_EVERY_S)
+
+
+async def metrics(entrepot: Entrepot) -> str:
+    answer = await ask(entrepot.admin_url.removeprefix("http://"), "GET", "/metrics")
+    return answer.body.decode()
+
+
 def limit_bytes(config: pytest.Config) -> int:
     return int(config.getoption("--limit-mb", 100)) * MB
 
@@ -229,6 +242,7 @@ async def test_ten_times_as_much_as_the_limit(
                 for _ in range(CLIENTS):
                     group.create_task(crowd.client())
             took_s = monotonic() - began
+            await nothing_in_flight(entrepot)
             watching.cancel()
             rss = entrepot.rss_bytes(peak=True)
             log = entrepot.log()

@@ -67,7 +67,7 @@ class Usage:
         return max(over, self.demanded)
 
     def _waiting_over(self, limits: Limits) -> int:
-        most = limits.for_blobs
+        most = limits.for_blobs if self.waiting else limits.max_size
         return self.kept + self.waiting - most if most is not None else 0
 
     def reason(self, limits: Limits) -> str:

@@ -40,6 +40,8 @@ def test_size(usage: Usage, over: int, to_low_mark: int) -> None:
 
 def test_what_is_in_use_lately_goes_only_for_what_waits() -> None:
     assert Usage(kept=98, coming=50).beyond(HUNDRED) <= 0
+    assert Usage(kept=100, coming=50).beyond(HUNDRED) <= 0
+    assert Usage(kept=101).beyond(HUNDRED) == 1 + 2
     assert Usage(kept=98, waiting=10).beyond(HUNDRED) == 98 + 10 - 99 + 2
 
 
