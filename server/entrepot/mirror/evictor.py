@@ -143,7 +143,10 @@ class Evictor:
         maybe_pulled = now - root_used < PULL_S and not busy.isdisjoint(parts)
         warm = now - used_at < WARM_S or maybe_pulled
         spared = (
-            not busy.isdisjoint(own) or (warm and not self.warm) or self.keeping.keeps(candidate)
+            not any(part.size for part in parts.values())
+            or not busy.isdisjoint(own)
+            or (warm and not self.warm)
+            or self.keeping.keeps(candidate)
         )
         cost = 1.0 if spared else self.cost(parts.values())
         return Image(candidate.root.digest, used_at, frozenset(parts), own, cost, spared)

@@ -47,6 +47,7 @@ class Passes:
     _wish_from: float = 0.0
     _need_from: float = 0.0
     _loose_from: float = 0.0
+    _loose: list[Root] = field(default_factory=list)
     _closing: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("eviction"))
@@ -161,11 +162,10 @@ class Passes:
     async def _read_loose(self) -> list[Root]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        if began < self._loose_from or self._to_low_mark() <= 0:
-            return []
-        found = await read_loose(self.accounts.catalog)
-        self._loose_from = loop.time() + _LOOSE_REST * (loop.time() - began)
-        return found
+        if began >= self._loose_from and self._to_low_mark() > 0:
+            self._loose = await read_loose(self.accounts.catalog)
+            self._loose_from = loop.time() + _LOOSE_REST * (loop.time() - began)
+        return self._loose
 
     def _evictor(
         self, keeping: Keeping, loose: list[Root], wanted: Callable[[], int], *, warm: bool = False

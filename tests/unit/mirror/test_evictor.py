@@ -12,7 +12,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.accounts import Accounts
 from entrepot.mirror.evictor import WARM_S, Evicted, Evictor
 from entrepot.mirror.keeping import Keeping
-from entrepot.mirror.leases import Leases
+from entrepot.mirror.leases import Lease, Leases
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_MANIFEST
 from entrepot.oci.pattern import ImagePattern
@@ -216,10 +216,10 @@ async def test_over_pages_the_dearest_is_left_for_last(cache: Cache) -> None:
 
 
 async def test_what_comes_into_use_while_its_rows_go_is_entered_again(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch
+    cache: Cache,
 ) -> None:
     await cache.put("m", NOW - DAY_S, "a", "b")
-    leases = []
+    leases: list[Lease] = []
 
     class LateLeases(Leases):
         """Somebody takes `a` between the rows and the files."""
