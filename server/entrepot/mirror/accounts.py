@@ -11,7 +11,7 @@ import structlog
 
 from entrepot.errors import StoreError
 from entrepot.metrics import CacheMetrics
-from entrepot.mirror.watermarks import Limits, Usage
+from entrepot.mirror.watermarks import Usage, free_wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
@@ -69,11 +69,11 @@ class Accounts:
             disk=self._disk,
         )
 
-    def fits(self, size: int, limit: int | None, limits: Limits) -> bool:
-        """Whether `size` more may be kept now."""
+    def fits(self, size: int, limit: int | None, min_free: int) -> bool:
+        """Whether `size` more may be kept now; of a file that is on the same disk already."""
         if limit is not None and self.kept + size > limit:
             return False
-        return self._free is None or self._free >= limits.free_wanted(self._disk)
+        return self._free is None or self._free >= free_wanted(min_free, self._disk)
 
     def place(self, ticket: object, digest: Digest, size: int) -> None:
         """Promise a place; `placed` ends it."""

@@ -172,15 +172,17 @@ class Room:
     async def _admit(self, ticket: object, digest: Digest, size: int, *, manifest: bool) -> None:
         limits, accounts = self.limits, self.accounts
         limit = limits.max_size if manifest else limits.for_blobs
-        if not accounts.fits(size, limit, limits):
+        free = 0 if manifest else limits.min_free  # what is so small is no matter for the disk
+        if not accounts.fits(size, limit, free):
             if limit is not None and size > limit:
                 raise NoRoom(f"{digest}: its {size} bytes are more than the cache may have")
             accounts.waiting[ticket] = (digest, size)
             deadline = asyncio.get_running_loop().time() + _PATIENCE_S
             try:
-                while not accounts.fits(size, limit, limits):
+                while not accounts.fits(size, limit, free):
                     if not await self._wait(deadline, patient=not manifest):
-                        raise NoRoom(f"{digest}: no room for {size} bytes")
+                        reason = accounts.usage().reason(limits)
+                        raise NoRoom(f"{digest}: no room for {size} bytes because of {reason}")
             finally:
                 del accounts.waiting[ticket]
         accounts.place(ticket, digest, size)

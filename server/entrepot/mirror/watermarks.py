@@ -24,9 +24,10 @@ class Limits:
             return None
         return self.max_size - min(int(self.max_size * _RESERVE_SHARE), _RESERVE_BYTES)
 
-    def free_wanted(self, disk_size: int) -> int:
-        """What to leave free on a disk: a small one is not emptied for nothing."""
-        return min(self.min_free, int(disk_size * _LARGEST_SHARE_FREE))
+
+def free_wanted(min_free: int, disk_size: int) -> int:
+    """Tell what to leave free on a disk: a small one is not emptied for nothing."""
+    return min(min_free, int(disk_size * _LARGEST_SHARE_FREE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,6 @@ class Usage:
     def _over_disk(self, limits: Limits, spare: float, *, unwritten: bool = True) -> int:
         if self.free is None:
             return 0
-        wanted = limits.free_wanted(self.disk)
+        wanted = free_wanted(limits.min_free, self.disk)
         missing = wanted + (self.unwritten if unwritten else 0) - self.free
         return missing + int(wanted * spare) if wanted and missing > 0 else 0

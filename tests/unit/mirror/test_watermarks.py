@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from entrepot.mirror.watermarks import Limits, Usage
+from entrepot.mirror.watermarks import Limits, Usage, free_wanted
 
 MIB, GIB = 1 << 20, 1 << 30
 HUNDRED = Limits(max_size=100)
@@ -51,9 +51,8 @@ def test_manifests_have_a_reserve() -> None:
 
 
 def test_a_small_disk_is_not_emptied_for_nothing() -> None:
-    limits = Limits(min_free=2 * GIB)
-    assert limits.free_wanted(100 * GIB) == 2 * GIB
-    assert limits.free_wanted(5 * GIB) == GIB // 2
+    assert free_wanted(2 * GIB, 100 * GIB) == 2 * GIB
+    assert free_wanted(2 * GIB, 5 * GIB) == GIB // 2
 
 
 def test_disk() -> None:
