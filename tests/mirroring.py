@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import BlobReader, Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.names import ImageName
@@ -23,6 +24,8 @@ from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
+from entrepot.mirror.watermarks import Limits
+from entrepot.oci.pattern import ImagePattern
 from entrepot.oci.reference import RepositoryName
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
@@ -109,6 +112,8 @@ async def mirroring(
     give_up_s: float = 0.0,
     tag_ttl_s: float = 300.0,
     offline: bool = False,
+    limits: Limits | None = None,
+    keep: Sequence[str] = (),
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
@@ -126,9 +131,17 @@ async def mirroring(
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
         owner, clock = TaskOwner("test flights"), WallClock()
         stack.push_async_callback(owner.aclose)
-        fills = Fills(
-            store, Room(catalog, clock), Metrics(), FillRules(headers_s, overtake_s, give_up_s)
+        metrics = Metrics()
+        room = Room(
+            store,
+            catalog,
+            clock,
+            metrics.cache,
+            limits or Limits(),
+            Keeping(map(ImagePattern.parse, keep)),
         )
+        stack.push_async_callback(room.aclose)
+        fills = Fills(store, room, metrics, FillRules(headers_s, overtake_s, give_up_s))
         stack.push_async_callback(fills.aclose)
         outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
         yield _wired(registry, catalog, fills, owner, clock, outbound=outbound)
@@ -173,12 +186,14 @@ def _wired(
         registries=registries,
         store=fills.store,
         catalog=catalog,
+        room=fills.room,
         flights=flights("manifest"),
         metrics=metrics,
         overtake_s=overtake_s,
         negative_ttl_s=30.0,
         clock=clock,
     )
+    fills.room.forget = manifests.forget
     tags = Tags(manifests, catalog, flights("tag"))
     return Mirroring(
         registry=registry,

@@ -11,22 +11,25 @@ from typing import Any, TypeVar
 import structlog
 from aiohttp import web
 
-from entrepot.config import Address, Settings
+from entrepot.config import Address, CacheSettings, Settings
 from entrepot.errors import Offline
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
+from entrepot.mirror.watermarks import Limits
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
@@ -110,7 +113,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(owner.aclose)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
-    fills = Fills(store, Room(catalog, time.time), metrics, _fill_rules(settings))
+    names = _names(settings)
+    room = _room(settings.cache, store, catalog, metrics, names, registries)
+    stack.push_async_callback(room.aclose)
+    await room.start()
+    fills = Fills(store, room, metrics, _fill_rules(settings))
     stack.push_async_callback(fills.aclose)
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
     overtake_s = settings.timeouts.overtake
@@ -118,6 +125,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         registries=registries,
         store=store,
         catalog=catalog,
+        room=room,
         flights=_stopped(outbound, Flights(owner, "manifest")),
         metrics=metrics,
         overtake_s=overtake_s,
@@ -125,9 +133,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         clock=time.time,
         memory=ManifestMemory(settings.cache.memory),
     )
+    room.forget = manifests.forget
     tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
     return Services(
-        names=_names(settings),
+        names=names,
         manifests=manifests,
         tags=tags,
         blobs=Blobs(
@@ -159,6 +168,25 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
 def _names(settings: Settings) -> NameTable:
     aliases = {name: registry.aliases for name, registry in settings.registries.items()}
     return NameTable(aliases, settings.hosts)
+
+
+def _room(  # noqa: PLR0917 - the composition root
+    cache: CacheSettings,
+    store: BlobStore,
+    catalog: Catalog,
+    metrics: Metrics,
+    names: NameTable,
+    registries: dict[str, Registry],
+) -> Room:
+    return Room(
+        store,
+        catalog,
+        time.time,
+        metrics.cache,
+        limits=Limits(cache.max_size, cache.min_free),
+        keeping=Keeping((each for rule in cache.keep for each in rule.patterns), names),
+        cost=RefetchCost(registries, time.monotonic),
+    )
 
 
 def _fill_rules(settings: Settings) -> FillRules:

@@ -29,6 +29,7 @@
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
+        ├── NoRoom               within our own limits, and nothing may go
         ├── Corrupt              bytes on disk are not what their name says
         ├── StoreLocked          another process uses the cache directory
         └── StoreTooNew          a later version of this program wrote the cache
@@ -227,6 +228,10 @@ class StoreError(EntrepotError):
 
 class DiskFull(StoreError):
     """No space, or quota exceeded."""
+
+
+class NoRoom(StoreError):
+    """The limit of the cache is reached, and all that is in it is kept or in use."""
 
 
 class Corrupt(StoreError):

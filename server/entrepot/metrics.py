@@ -7,6 +7,40 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 _LATENCY_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 25, 60, 300)
 
 
+class CacheMetrics:
+    """How full the cache is, and what went to make room."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bytes = Gauge(
+            "entrepot_cache_bytes", "Bytes of the blobs and manifests kept.", registry=registry
+        )
+        self.blobs = Gauge(
+            "entrepot_cache_blobs", "Blobs kept, manifests among them.", registry=registry
+        )
+        self.limit = Gauge(
+            "entrepot_cache_limit_bytes", "cache.max_size; 0 when there is none.", registry=registry
+        )
+        self.evicted_bytes = Counter(
+            "entrepot_evicted_bytes", "Bytes removed to make room.", registry=registry
+        )
+        self.evicted_images = Counter(
+            "entrepot_evicted_images",
+            "Images, and blobs that belonged to none, removed to make room.",
+            registry=registry,
+        )
+        self.not_kept = Counter(
+            "entrepot_blobs_not_kept",
+            "Blobs served and not kept, because no room could be made.",
+            registry=registry,
+        )
+        self.eviction_seconds = Histogram(
+            "entrepot_eviction_seconds",
+            "Seconds that making room took.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
 class Metrics:
     """Counters with their label sets resolved once: the hot path pays for an addition only."""
 
@@ -68,6 +102,7 @@ class Metrics:
             ["registry", "mirror"],
             registry=self.registry,
         )
+        self.cache = CacheMetrics(self.registry)
         self._known: dict[tuple[str, ...], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 

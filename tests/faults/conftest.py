@@ -19,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DEFAULT_SEED,
         help="what chance decides in tests/faults; name a file or directory there as well",
     )
+    parser.addoption(
+        "--limit-mb",
+        type=int,
+        default=100,
+        help="what the cache may hold in tests/faults/test_limits.py, which pulls ten times that",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -43,6 +43,20 @@ def test_mirrors() -> None:
     assert found["entrepot_rejected_blobs_total", mirror] == 1
 
 
+def test_cache() -> None:
+    metrics = Metrics()
+    metrics.cache.bytes.set(7)
+    metrics.cache.evicted_images.inc(2)
+    metrics.cache.evicted_bytes.inc(5)
+    metrics.cache.eviction_seconds.observe(0.1)
+    found = samples(metrics)
+    assert found["entrepot_cache_bytes", ()] == 7
+    assert found["entrepot_cache_limit_bytes", ()] == 0
+    assert found["entrepot_evicted_images_total", ()] == 2
+    assert found["entrepot_evicted_bytes_total", ()] == 5
+    assert found["entrepot_eviction_seconds_count", ()] == 1
+
+
 def test_two_servers_in_one_process_do_not_share_counters() -> None:
     first, second = Metrics(), Metrics()
     first.fills.inc()

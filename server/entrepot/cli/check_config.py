@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from entrepot.config import ConfigError, MirrorSettings, Settings, load_settings
+from entrepot.config.settings import CacheSettings
 from entrepot.oci.reference import RepositoryName, Tag
 
 _SAMPLE_REGISTRY = "k8s.gcr.io"
@@ -46,6 +47,7 @@ def summarize(settings: Settings) -> Iterator[str]:
     if settings.offline:
         but = ", incomplete images are served" if settings.offline_serves_incomplete else ""
         yield f"offline   nothing goes out{but}"
+    yield from _limits(settings.cache)
     for name, registry_settings in settings.registries.items():
         aliases = registry_settings.aliases
         yield f"registry  {name}" + (f", also {', '.join(aliases)}" if aliases else "")
@@ -54,6 +56,23 @@ def summarize(settings: Settings) -> Iterator[str]:
             sample = f": {_sample(name, mirror)}" if sampled else ""
             authority = " (authority)" if mirror.authority else ""
             yield f"  {place}. {mirror.name}{authority}{sample}"
+
+
+def _limits(cache: CacheSettings) -> Iterator[str]:
+    most = f"at most {_size(cache.max_size)}" if cache.max_size is not None else "no limit"
+    yield f"limits    {most}, {_size(cache.min_free)} of the disk left free"
+    for rule in cache.keep:
+        yield f"keep      {rule}"
+
+
+def _size(count: int) -> str:
+    """Write bytes the way the settings take them."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.4g}{unit}"
+        size /= 1024
+    return f"{size:.4g}TiB"
 
 
 def _sample(registry: str, mirror: MirrorSettings) -> str:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from entrepot.config.addresses import Address
 from entrepot.config.layering import Layers
 from entrepot.config.mirrors import default_name
-from entrepot.config.problems import Place, Problem, write_place
+from entrepot.config.problems import Place, Problem, nearest, write_place
 
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
@@ -23,6 +23,7 @@ def find_contradictions(layers: Layers) -> Iterator[Problem]:
     yield from _registries_named(layers)
     yield from _listeners(layers)
     yield from _mirror_names(layers)
+    yield from _kept_registries(layers)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -117,3 +118,17 @@ def _mirror_names(layers: Layers) -> Iterator[Problem]:
                 message = f"{name} is the name of another mirror here: give this one its own `name`"
                 yield layers.problem(("registries", registry, "mirrors", index), message)
             names.add(name)
+
+
+def _kept_registries(layers: Layers) -> Iterator[Problem]:
+    known = [*_mapping(layers.data.get("registries"))]
+    known += [alias for alias, _, _ in _aliases_written(layers)]
+    keep = _mapping(layers.data.get("cache")).get("keep")
+    for index, rule in enumerate(_items(keep)):
+        registry = rule.partition("/")[0].lower() if isinstance(rule, str) else ""
+        if registry and "/" in str(rule) and registry not in known:
+            meant = nearest(registry, known)
+            message = f"{registry} is not among the registries"
+            yield layers.problem(
+                ("cache", "keep", index), message + (f", but {meant} is" * bool(meant))
+            )

@@ -12,14 +12,20 @@ from pydantic import BeforeValidator, Field
 
 from entrepot.config.addresses import Address, HostName, RegistryHost
 from entrepot.config.frozen import FilePath, Frozen
+from entrepot.config.keep import KeepRule, parse_keep
+from entrepot.config.limits import unless_none
 from entrepot.config.mirrors import MirrorSettings
-from entrepot.config.quantities import Bytes, PositiveSeconds, Seconds
+from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
 
 
 class ListenSettings(Address):
     """A listener, and the registry meant by requests that name none (rules S-4, S-5)."""
 
     registry: RegistryHost | None = None
+
+
+def _nothing_for_none(value: object) -> object:
+    return 0 if value == "none" else value
 
 
 class CacheSettings(Frozen):
@@ -30,6 +36,12 @@ class CacheSettings(Frozen):
     memory: Bytes = 64 * 1024**2
     # How long a download that nobody has continued is kept, to be gone on with.
     unfinished: PositiveSeconds = 7 * 24 * 3600.0
+    # Bytes below blobs/; what was used least recently goes when there are more.
+    max_size: Annotated[PositiveBytes | None, BeforeValidator(unless_none)] = None
+    # Bytes left to others on the file system, but never more than a tenth of it.
+    min_free: Annotated[Bytes, BeforeValidator(_nothing_for_none)] = 2 * 1024**3
+    # What is never evicted.
+    keep: tuple[Annotated[KeepRule, BeforeValidator(parse_keep)], ...] = ()
 
 
 class TimeoutSettings(Frozen):
@@ -82,10 +94,6 @@ def _as_list(value: object) -> object:
     return _not_empty(value) if isinstance(value, list | tuple) else [value]
 
 
-def _unless_none(value: object) -> object:
-    return None if value == "none" else value
-
-
 class Settings(Frozen):
     """Everything Entrepot can be told."""
 
@@ -93,7 +101,7 @@ class Settings(Frozen):
         ListenSettings(host="0.0.0.0", port=5000),  # noqa: S104 - a mirror for the LAN
     )
     hosts: dict[HostName, RegistryHost] = Field(default={})
-    admin: Annotated[Address | None, BeforeValidator(_unless_none)] = Address(
+    admin: Annotated[Address | None, BeforeValidator(unless_none)] = Address(
         host="127.0.0.1", port=5001
     )
     # True: nothing goes out, and what is not here is refused.

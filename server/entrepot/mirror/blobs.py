@@ -23,6 +23,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.leases import Lease
 from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests, title
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, exhausted
@@ -76,6 +77,7 @@ class CachedReader:
     """A blob that is whole and durable."""
 
     blob: OpenBlob
+    lease: Lease
     source: str = "hit"
     mirror: str = ""
     whole: bool = True
@@ -97,6 +99,7 @@ class CachedReader:
     def close(self) -> None:
         """Let go of the file."""
         self.blob.close()
+        self.lease.release()
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class FillReader:
     file: BinaryIO
     size: int | None
     source: str
+    lease: Lease
     whole: bool = True
     _generation: int | None = None
 
@@ -143,6 +147,7 @@ class FillReader:
     def close(self) -> None:
         """Let go of the file; the fill goes on."""
         self.file.close()
+        self.lease.release()
 
 
 @dataclass(slots=True)
@@ -162,13 +167,23 @@ class Blobs:
 
         Raises BlobUnknown, AllFailed or AllThrottled when nobody has answered by `deadline`.
         """
+        lease = self.fills.room.leases.take(digest)
+        try:
+            return await self._open(image, digest, deadline, lease)
+        except BaseException:
+            lease.release()
+            raise
+
+    async def _open(
+        self, image: ImageName, digest: Digest, deadline: float, lease: Lease
+    ) -> BlobReader:
         fill = await self._in_progress(digest, deadline)
         source = "join"
         if fill is None:
             stored = await self.store.get(digest)
             if stored is not None:
                 self.manifests.catalog.use_blob(digest, self.manifests.clock())
-                return await self._cached(digest, stored)
+                return await self._cached(digest, stored, lease)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)
             self._raise_if_offline(image, digest)
@@ -181,7 +196,7 @@ class Blobs:
         except BaseException:
             file.close()
             raise
-        return FillReader(fill, file, fill.size, source)
+        return FillReader(fill, file, fill.size, source, lease)
 
     async def stat(self, image: ImageName, digest: Digest, deadline: float) -> tuple[int, str]:
         """The size of `digest` and where that is known from; starts no download.
@@ -220,7 +235,7 @@ class Blobs:
             return self.fills.get(digest)
         return fill
 
-    async def _cached(self, digest: Digest, stored: OpenBlob) -> CachedReader:
+    async def _cached(self, digest: Digest, stored: OpenBlob, lease: Lease) -> CachedReader:
         try:
             is_manifest = await self._is_manifest(digest, stored.size)
         except BaseException:
@@ -229,7 +244,7 @@ class Blobs:
         if is_manifest:
             stored.close()
             raise _is_a_manifest(digest)
-        return CachedReader(stored)
+        return CachedReader(stored, lease)
 
     async def _ask_size(self, image: ImageName, digest: Digest, deadline: float) -> int:
         wanted = await self._wanted(image, digest)

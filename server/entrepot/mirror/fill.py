@@ -14,7 +14,15 @@ from typing import BinaryIO
 
 import structlog
 
-from entrepot.errors import AllFailed, Attempt, EntrepotError, Exhausted, MirrorLied, TransferBroken
+from entrepot.errors import (
+    AllFailed,
+    Attempt,
+    EntrepotError,
+    Exhausted,
+    MirrorLied,
+    NoRoom,
+    TransferBroken,
+)
 from entrepot.metrics import Metrics
 from entrepot.mirror.fetch import Fetch
 from entrepot.mirror.liar import find_liar
@@ -55,6 +63,8 @@ class Fill:
     _resumed: bool = False
     _opened: bool = False
     _verified: bool = False
+    _settled: bool = False
+    _leaving: bool = False
     _error: EntrepotError | None = None
     _told_bytes: int = 0
     _telling: asyncio.TimerHandle | None = None
@@ -82,8 +92,8 @@ class Fill:
 
     @property
     def failed(self) -> bool:
-        """It will bring nothing more; until it has ended no other can begin."""
-        return self._error is not None
+        """Nobody can join it any more; until it has ended no other can begin."""
+        return self._leaving or self._error is not None
 
     async def wait_ended(self) -> None:
         """Return once it has let go of its files."""
@@ -140,7 +150,8 @@ class Fill:
         """Fetch until the blob is whole, verified and durable; raises nothing but cancellation."""
         self.metrics.fills.inc()
         try:
-            await self._fetch_and_commit()
+            with self.room.flight(self.wanted.digest, self._amounts):
+                await self._fetch_and_commit()
         except EntrepotError as error:
             log.warning("fill.failed", digest=str(self.wanted.digest), reason=str(error))
             self._fail(error)
@@ -182,9 +193,15 @@ class Fill:
         )
         await self._bring(partial, self._fetch)
         self._finish(partial.front)
-        await partial.commit()
         seconds = asyncio.get_running_loop().time() - began
-        await self.room.kept(self.wanted, partial.front, self.sources, seconds)
+        try:
+            async with self.room.place(self.wanted.digest, partial.front):
+                await partial.commit()
+                await self.room.kept(self.wanted, partial.front, self.sources, seconds)
+                self._settled = True
+        except NoRoom as error:
+            await self._serve_only(partial, error)
+            return
         log.info(
             "fill.done",
             digest=str(self.wanted.digest),
@@ -193,6 +210,20 @@ class Fill:
             mirror=self.sources,
             bytes=self.size,
         )
+
+    async def _serve_only(self, partial: Partial, error: NoRoom) -> None:
+        """Wait until all readers have got what there is no room to keep, then remove it."""
+        self.metrics.cache.not_kept.inc()
+        log.warning("blob.not_kept", digest=str(self.wanted.digest), reason=str(error))
+        await self.room.leases.idle(self.wanted.digest)
+        self._settled = self._leaving = True
+        await partial.discard()
+
+    def _amounts(self) -> tuple[int, int]:
+        """Tell the room how much is coming, and how much of it is on the disk."""
+        if self._settled or self._partial is None:
+            return 0, 0
+        return self.size or self.wanted.expected_size or 0, self._partial.written.total
 
     async def _bring(self, partial: Partial, fetch: Fetch) -> None:
         """Return when `partial` holds the whole verified blob; raises Exhausted."""
@@ -297,6 +328,8 @@ class Fill:
         if opening or there - self._told_bytes >= _TELL_BYTES or not self._told_bytes:
             self._told_bytes = there
             self._tell()
+            if opening:
+                self.room.look()
         elif self._telling is None:
             loop = asyncio.get_running_loop()
             self._telling = loop.call_later(_TELL_AFTER_S, self._tell)

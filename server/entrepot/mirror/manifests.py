@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from entrepot.mirror.memory import ManifestMemory, NegativeCache
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import Registry, asking_order
+from entrepot.mirror.room import Room
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
@@ -64,6 +65,7 @@ class Manifests:
     registries: dict[str, Registry]
     store: BlobStore
     catalog: Catalog
+    room: Room
     flights: Flights[Key, Served]
     metrics: Metrics
     overtake_s: float
@@ -94,12 +96,25 @@ class Manifests:
         """Whether it is in memory, as a manifest (C-16)."""
         return digest in self.memory
 
+    def forget(self, digests: Iterable[Digest]) -> None:
+        """Let go of manifests that have left the cache: what is on the disk is what is held."""
+        for digest in digests:
+            self.memory.drop(digest)
+            self.hints.forget(digest)
+
     async def held(self, digest: Digest) -> Manifest | None:
         """From memory, or from disk into memory; None unless the catalog and the disk have it."""
         manifest = self.memory.get(digest)
         if manifest is not None:
             self.catalog.use_manifest(digest, self.clock())
             return manifest
+        lease = self.room.leases.take(digest)
+        try:
+            return await self._from_disk(digest)
+        finally:
+            lease.release()
+
+    async def _from_disk(self, digest: Digest) -> Manifest | None:
         try:
             record = await self.catalog.manifest(digest)
             body = await self._proved(digest) if record is not None else None
@@ -134,11 +149,12 @@ class Manifests:
             used_at=self.clock(),
         )
         try:
-            await self.store.put(manifest.digest, manifest.body)
-            if tag is not None:
-                await self.catalog.record(record, linked_children(manifest), tag)
-            else:
-                await self.catalog.put_manifest(record, linked_children(manifest))
+            async with self.room.place(manifest.digest, manifest.size, manifest=True):
+                await self.store.put(manifest.digest, manifest.body)
+                if tag is not None:
+                    await self.catalog.record(record, linked_children(manifest), tag)
+                else:
+                    await self.catalog.put_manifest(record, linked_children(manifest))
         except StoreError as error:
             log.warning("manifest.not_kept", digest=str(manifest.digest), reason=str(error))
 

@@ -6,7 +6,7 @@ import functools
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -22,6 +22,7 @@ from entrepot.store.layout import PRIVATE_DIRECTORY_MODE, VERSION, Layout
 from entrepot.store.lock import DirectoryLock
 from entrepot.store.partial import Partial
 from entrepot.store.placement import make_directories, place, write_blob, write_durably
+from entrepot.store.removals import Removals
 from entrepot.store.threads import DiskThreads
 
 DURABLE_EVERY_BYTES = 64 << 20
@@ -75,6 +76,7 @@ class BlobStore:
         self._reads = DiskThreads("entrepot-read", READ_THREADS)
         self._writes = DiskThreads("entrepot-write", WRITE_THREADS)
         self._partials: dict[Digest, Partial | None] = {}
+        self.removals = Removals()
         self._closing = False
 
     async def open(self) -> None:
@@ -123,16 +125,26 @@ class BlobStore:
     async def put(self, digest: Digest, data: bytes) -> None:
         """Keep a small blob; on return it outlives a power cut. Corrupt when it is not `digest`.
 
-        For a signed schema 1 manifest the digest is of the payload without signatures (F-3).
+        For a signed schema 1 manifest the digest is of the payload without signatures (F-3). Waits
+        for the end of a removal of the same blob, as `begin` and `Partial.commit` do.
         """
+        await self.removals.settled(digest)
         temporary = self.layout.temporary / f"{digest.hex[:16]}.{secrets.token_hex(8)}"
         path = self.layout.blob(digest)
         await self._writes.run(lambda: _put(digest, data, temporary, path))
 
     async def delete(self, digest: Digest) -> bool:
         """Remove a whole blob; whether it was there. Open readers keep it until they close."""
-        path = self.layout.blob(digest)
-        return await self._writes.run(lambda: _delete(path))
+        return bool(await self.delete_all([digest]))
+
+    async def delete_all(self, digests: Sequence[Digest]) -> int:
+        """Remove whole blobs, in one hop to a thread; how many were there."""
+        paths = [self.layout.blob(digest) for digest in digests]
+        return await self._writes.run(lambda: sum(map(_delete, paths)))
+
+    async def disk_space(self) -> tuple[int, int]:
+        """Tell the bytes that may still be written to the file system, and its size."""
+        return await self._writes.run(lambda: _disk_space(self.layout.root))
 
     async def begin(self, digest: Digest) -> Partial:
         """Go on with the download of `digest`, or start it; the caller ends it.
@@ -144,9 +156,14 @@ class BlobStore:
             raise StoreError(f"{digest} is being downloaded already")
         self._partials[digest] = None
         try:
+            await self.removals.settled(digest)
             draft = await self._writes.run(lambda: self._draft(digest), undo=Draft.abandon)
             partial = Partial(
-                draft, self._reads, self._writes, lambda: self._ended(digest, partial)
+                draft,
+                self._reads,
+                self._writes,
+                lambda: self._ended(digest, partial),
+                lambda: self.removals.settled(digest),
             )
             self._partials[digest] = partial
             try:
@@ -170,18 +187,20 @@ class BlobStore:
 
         Returns those removed; one that is being worked on is left alone.
         """
-        dropped = []
-        for info in await self.partials():
-            if info.mtime >= older_than or info.digest in self._partials:
-                continue
-            self._partials[info.digest] = None
-            directory = self.layout.partial(info.digest)
-            try:
-                await self._writes.run(functools.partial(remove_partial, directory))
-            finally:
-                del self._partials[info.digest]
-            dropped.append(info)
-        return dropped
+        old = [info for info in await self.partials() if info.mtime < older_than]
+        return [info for info in old if await self.drop_partial(info.digest)]
+
+    async def drop_partial(self, digest: Digest) -> bool:
+        """Remove the download of `digest`; False when somebody is working on it."""
+        if digest in self._partials:
+            return False
+        self._partials[digest] = None
+        directory = self.layout.partial(digest)
+        try:
+            await self._writes.run(functools.partial(remove_partial, directory))
+        finally:
+            del self._partials[digest]
+        return True
 
     def _open(self) -> UUID:
         layout = self.layout
@@ -219,7 +238,10 @@ class BlobStore:
                 continue
             if digest in self._partials:
                 continue
-            trusted, mtime = survey(directory, self._boot)
+            try:
+                trusted, mtime = survey(directory, self._boot)
+            except FileNotFoundError:
+                continue  # one that was worked on a moment ago has just become a blob
             found.append(PartialInfo(digest, trusted.written.total, trusted.size, mtime))
         return sorted(found, key=lambda info: info.mtime)
 
@@ -291,6 +313,11 @@ def _is(digest: Digest, data: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _disk_space(path: Path) -> tuple[int, int]:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
 def _delete(path: Path) -> bool:

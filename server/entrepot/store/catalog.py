@@ -193,6 +193,10 @@ class Catalog:
         self._uses.blob(digest, now)
         self._flush_later()
 
+    def just_used(self, digest: Digest) -> bool:
+        """Whether it was asked for since uses were last written: the database is behind."""
+        return self._uses.knows(digest)
+
     async def manifest(self, digest: Digest) -> ManifestRecord | None:
         """Tell what is known of a manifest; None also when the catalog was lost."""
         rows = await self._fetch(_MANIFEST, str(digest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import BinaryIO
 
 from entrepot.oci.digest import Digest
@@ -25,12 +25,19 @@ class Partial:
     """
 
     def __init__(
-        self, draft: Draft, reads: DiskThreads, writes: DiskThreads, ended: Callable[[], None]
+        self,
+        draft: Draft,
+        reads: DiskThreads,
+        writes: DiskThreads,
+        ended: Callable[[], None],
+        settled: Callable[[], Awaitable[None]],
     ) -> None:
+        """`ended` is called once; `settled` returns when nobody is removing the blob."""
         self._draft = draft
         self._reads = reads
         self._writes = writes
         self._ended = ended
+        self._settled = settled
 
     def __repr__(self) -> str:
         return (
@@ -100,6 +107,7 @@ class Partial:
         Corrupt, and nothing changed, unless `verify()` holds. Open readers go on reading the same
         file. Ends this object, as `aclose` does.
         """
+        await self._settled()
         await self._writes.run(self._draft.commit)
         self._ended()
 

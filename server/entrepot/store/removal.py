@@ -16,6 +16,13 @@ from entrepot.store.record import Removed, TagKey
 _BEGIN = ("DELETE FROM doomed", "DELETE FROM held", "DELETE FROM gone")
 _DOOM = "INSERT OR IGNORE INTO doomed VALUES (?)"
 _HOLD = "INSERT OR IGNORE INTO held VALUES (?)"
+# Somebody may have come to list one since it was chosen.
+_ROOTS_ONLY = """
+    DELETE FROM doomed WHERE EXISTS (
+        SELECT 1 FROM links
+        WHERE child = doomed.digest AND manifest NOT IN (SELECT digest FROM doomed)
+    )
+"""
 _UNTAG = "DELETE FROM tags WHERE digest IN doomed RETURNING registry, repository, tag"
 # Manifests that only doomed ones list, and that have no name of their own.
 _DOOM_CHILDREN = """
@@ -53,13 +60,14 @@ def remove_images(roots: Iterable[Digest], held: Collection[Digest]) -> list[Sta
     """Make the statements that remove `roots`, their tags, and what nothing else needs.
 
     Blobs in `held` are left, whoever needs them: somebody is reading or filling them. What a
-    manifest that stays lists is never taken (P9).
+    manifest that stays lists is never taken, not even a root (P9): only its tags are.
     """
     return [
         *(Statement(sql) for sql in _BEGIN),
         Statement(_DOOM, [(str(root),) for root in roots]),
         Statement(_HOLD, [(str(digest),) for digest in held]),
         Statement(_UNTAG, asks=True),
+        Statement(_ROOTS_ONLY),
         *(Statement(_DOOM_CHILDREN) for _ in range(_DEPTH)),
         Statement(_GONE),
         Statement(_UNLINK),

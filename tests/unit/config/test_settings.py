@@ -56,3 +56,32 @@ def test_mistakes_are_refused_once(written: dict[str, object]) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate(written)
     assert caught.value.error_count() == 1
+
+
+def test_the_cache_has_no_limit_but_leaves_room_to_others() -> None:
+    cache = Settings().cache
+    assert (cache.max_size, cache.min_free, cache.keep) == (None, 2 * 1024**3, ())
+
+
+def test_limits_of_the_cache() -> None:
+    cache = Settings.model_validate(
+        {"cache": {"max_size": "1.5GB", "min_free": "none", "keep": ["docker.io/library/*"]}}
+    ).cache
+    assert (cache.max_size, cache.min_free) == (1_500_000_000, 0)
+    assert [str(rule) for rule in cache.keep] == ["docker.io/library/*"]
+    assert Settings.model_validate({"cache": {"max_size": "none"}}).cache.max_size is None
+
+
+@pytest.mark.parametrize(
+    ("cache", "place"),
+    [
+        ({"max_size": 0}, ("cache", "max_size")),
+        ({"min_free": "much"}, ("cache", "min_free")),
+        ({"keep": ["docker.io/a", "nginx"]}, ("cache", "keep", 1)),
+        ({"keep": [{"kubernetes": "v1.99.0"}]}, ("cache", "keep", 0)),
+    ],
+)
+def test_limits_that_are_none(cache: dict[str, object], place: tuple[str | int, ...]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"cache": cache})
+    assert [error["loc"] for error in caught.value.errors()] == [place]

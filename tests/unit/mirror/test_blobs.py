@@ -136,3 +136,31 @@ async def test_a_blob_nobody_begins_to_send_is_given_up_in_time_but_not_the_fill
             await layer.blobs.open(PAUSE, DIGEST, layer.deadline(0.1))
         assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
         assert len(registry.requests) == 1
+
+
+async def test_a_reader_holds_its_blob_from_before_it_is_open_until_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        leases = layer.fills.room.leases
+        for source in ("fill", "hit"):
+            opening = asyncio.ensure_future(  # noqa: TID251 - awaited below
+                layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+            )
+            await asyncio.sleep(0)
+            assert DIGEST in leases
+            reader = await opening
+            assert (reader.source, DIGEST in leases) == (source, True)
+            assert await read_all(reader) == DATA
+            reader.close()
+            await layer.fills.settled()
+            assert len(leases) == 0
+
+
+async def test_a_blob_that_cannot_be_had_is_held_by_nobody(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        with pytest.raises(BlobUnknown):
+            await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        await layer.fills.settled()
+        assert len(layer.fills.room.leases) == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import AllFailed, ManifestUnknown
+from entrepot.oci.reference import Tag
 from fakes.images import image
 from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring
@@ -95,3 +96,19 @@ async def test_a_repository_that_no_mirror_carries_is_told_as_such(tmp_path: Pat
     async with mirroring(tmp_path, mirror) as layer:
         with pytest.raises(AllFailed, match="no configured mirror carries"):
             await layer.manifests.get(PAUSE, OTHER.digest, layer.deadline())
+
+
+async def test_what_has_left_the_cache_is_asked_for_again(tmp_path: Path) -> None:
+    picture = image("forgotten", layers=[10])
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", picture)
+        await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
+        assert layer.manifests.peek(picture.digest) is not None
+        assert len(layer.fills.room.leases) == 0
+        evicted = await layer.fills.room.evict_now(1)
+        assert evicted.images == 1
+        assert layer.manifests.peek(picture.digest) is None
+        assert layer.tags.peek(PAUSE, Tag("3.1")) is None
+        assert await layer.manifests.held(picture.digest) is None
+        served = await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
+        assert (served.source, served.manifest.body) == ("miss", picture.manifest)

@@ -128,7 +128,7 @@ async def test_a_body_in_progress_breaks_off() -> None:
 
 
 async def _read_all(stream: BlobStream) -> None:
-    while await stream.read_pieces():
+    while len(await stream.read_piece()):
         pass
 
 

@@ -60,6 +60,7 @@ EXPECTED = {
     "Incomplete": (503, "UNAVAILABLE"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
+    "NoRoom": (503, "UNAVAILABLE"),
     "Corrupt": (503, "UNAVAILABLE"),
     "StoreLocked": (503, "UNAVAILABLE"),
     "StoreTooNew": (503, "UNAVAILABLE"),
