@@ -7,6 +7,8 @@ import time
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from entrepot.oci.digest import Digest
 from entrepot.trust.pinfile import PinFile, PinsInvalid, read_pin_file
@@ -72,6 +74,25 @@ def test_equals_that_agree_are_no_error() -> None:
 def test_a_contradiction_is_found_even_where_a_higher_rank_decides() -> None:
     with pytest.raises(PinsInvalid):
         combine([file("lock", v1=str(C))], [file("a", v1=str(A)), file("b", v1=str(B))])
+
+
+ranks = st.lists(
+    st.dictionaries(st.sampled_from(["v1", "v2", "v3"]), st.sampled_from([A, B, C])), max_size=4
+)
+
+
+@given(ranks)
+def test_the_first_rank_that_has_a_tag_decides(found: list[dict[str, Digest]]) -> None:
+    files = [
+        [file(str(number), **{tag: str(digest) for tag, digest in tags.items()})]
+        for number, tags in enumerate(found)
+    ]
+    pins = combine(*files)
+    merged = {tag: digest for tags in reversed(found) for tag, digest in tags.items()}
+    assert {entry.tag: entry.digests[0] for entry in pins} == merged
+    assert len(pins) == len(merged)
+    for tag in ("v1", "v2", "v3"):
+        assert pins.digest(K8S, "pause", tag) == merged.get(tag)
 
 
 def test_a_hundred_thousand_pins_cost_little_memory() -> None:
