@@ -41,6 +41,7 @@ LIBRARIES = {
     "aiosqlite": {"store"},
     "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
+    "asyncio": set(MAY_IMPORT) - {"trust"},
 }
 PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
 
@@ -151,6 +152,7 @@ def test_the_package_is_really_looked_at() -> None:
             "from entrepot.upstream.mirror import X",
             "entrepot.config.a -> entrepot.upstream.mirror: not downwards",
         ),
+        ("trust/a.py", "import asyncio", "entrepot.trust.a -> asyncio: not here"),
         ("store/a.py", "from . import b", "entrepot.store.a -> .: relative"),
         ("nowhere/a.py", "import entrepot.oci", "entrepot.nowhere.a: no such layer"),
         ("errors.py", "import aiohttp", "entrepot.errors -> aiohttp: not here"),

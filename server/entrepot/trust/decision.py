@@ -5,9 +5,10 @@ mirrors that have not answered, so that there are at most as many rounds as mirr
 mirrors say: an enforced pin is never left, and what better evidence has set, worse evidence
 does not move.
 
-A pin is accepted before anybody is asked. Its bytes are then to be had by digest from any
-mirror, or by tag and repair from one that writes manifests anew; what each of them gave is an
-answer, and when all have answered in vain, `decide` says `Refuse`, with what each of them had.
+A pin is accepted before anybody is asked. Its bytes are then to be had from the own store, by
+digest from any mirror, or by tag and repair from one that writes manifests anew; what each of
+them gave is an answer, and when all have answered in vain, `decide` says `Refuse`, with what
+each of them had.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A step says that nothing more is to be tried."""
+    """A step says that nothing more is to be tried; `pin` when it was for want of the pinned."""
 
     reason: Reason
+    pin: Pin | None = None
 
 
 def decide(question: Question) -> Decision:
@@ -61,11 +63,11 @@ def decide(question: Question) -> Decision:
                 continue
             case Ask() as ask:
                 return ask
-            case _Ended(reason):
-                return machine.end(reason)
+            case _Ended() as ended:
+                return machine.end(ended.reason, ended.pin)
             case found:
                 return machine.settle(found)
-    return machine.end(None)
+    return machine.end(None, None)
 
 
 @dataclass(slots=True)
@@ -98,7 +100,7 @@ class _Machine:
         if self.tally.pending or not self.tally.voters:
             return _Found(pin.digest, Level.PIN)
         if step.enforce:
-            return _Ended(Reason.PIN_NOT_MET)
+            return _Ended(Reason.PIN_NOT_MET if self.tally.ranking else self._silence(), pin)
         self.reports.append(Report(Event.PIN_NOT_MET, digest=pin.digest))
         return None
 
@@ -180,24 +182,24 @@ class _Machine:
             return look is not Look.MOVING
         return look is Look.FIXED and level < Level.AUTHORITY
 
-    def end(self, reason: Reason | None) -> Decision:
+    def end(self, reason: Reason | None, pin: Pin | None) -> Decision:
         """Do without an answer: serve what is held if the policy and the pin allow that."""
-        question, tally = self.question, self.tally
-        pin, held = question.pin, question.held
-        unmet = reason is Reason.PIN_NOT_MET
-        if held is not None and held.level >= question.policy.floor and not unmet:
-            gone = reason is Reason.NOT_FOUND or tally.all_not_found()
+        held = self.question.held
+        if held is not None and held.level >= self.question.policy.floor and pin is None:
+            gone = reason is Reason.NOT_FOUND or self.tally.all_not_found()
             self.reports.append(Report(Event.GONE if gone else Event.UNCONFIRMED))
             told = self._told(held.digest)
             return Keep(held.digest, held.level, confirmed=False, reports=told)
-        expected = pin.digests if pin is not None and unmet else ()
-        return Refuse(reason or self._why(), expected, tally.answers, tuple(self.reports))
+        expected = pin.digests if pin is not None else ()
+        why = reason or self._why()
+        return Refuse(why, expected, self.tally.answers, tuple(self.reports))
 
     def _why(self) -> Reason:
         if self.question.policy.floor is Level.PIN:
             return Reason.NO_PIN
-        if self.tally.ranking:
-            return Reason.UNVERIFIED
+        return Reason.UNVERIFIED if self.tally.ranking else self._silence()
+
+    def _silence(self) -> Reason:
         return Reason.NOT_FOUND if self.tally.all_not_found() else Reason.UNAVAILABLE
 
     def _told(self, *digests: Digest) -> tuple[Report, ...]:

@@ -31,7 +31,7 @@ class Reason(StrEnum):
 
     NOT_FOUND = "there is no such tag"
     UNAVAILABLE = "no mirror answered"
-    PIN_NOT_MET = "no mirror has the pinned digest"
+    PIN_NOT_MET = "the mirrors have other digests than the pinned one"
     NO_PIN = "only pinned tags are served here, and this one has no pin"
     UNVERIFIED = "what mirrors said is not vouched for as the policy asks"
 

@@ -79,8 +79,24 @@ class TestPinned:
         assert isinstance(decision, Refuse)
         assert (decision.reason, decision.expected) == (Reason.PIN_NOT_MET, (A,))
         assert str(decision) == (
-            f"no mirror has the pinned digest; expected {A}; one: {B}; owner: not found"
+            f"the mirrors have other digests than the pinned one; expected {A};"
+            f" one: {B}; owner: not found"
         )
+
+    @pytest.mark.parametrize(
+        ("one", "two", "reason"),
+        [
+            (GONE, GONE, Reason.NOT_FOUND),
+            (GONE, FAILED, Reason.UNAVAILABLE),
+            (B, FAILED, Reason.PIN_NOT_MET),
+        ],
+    )
+    def test_why_the_pinned_could_not_be_had(
+        self, one: Digest | Outcome, two: Outcome, reason: Reason
+    ) -> None:
+        decision = ask(K8S, ONE, TWO, pin=A, held=(B, Level.AUTHORITY), one=one, two=two)
+        assert isinstance(decision, Refuse)
+        assert (decision.reason, decision.expected) == (reason, (A,))
 
     def test_not_even_the_owner_may_say_otherwise(self) -> None:
         assert isinstance(ask(K8S, OWNER, pin=A, owner=B), Refuse)

@@ -21,17 +21,20 @@ PINS = load_pins(shipped_pins())
 
 
 @pytest.mark.parametrize("seen", OBSERVED, ids=lambda seen: f"{seen['mirror']} {seen['image']}")
-def test_a_mirror_is_believed_exactly_when_it_has_the_owners_digest(seen: dict[str, str]) -> None:
-    repository, _, tag = seen["image"].partition(":")
+def test_a_mirror_is_believed_exactly_when_it_has_the_owners_digest(
+    seen: dict[str, object],
+) -> None:
+    repository, _, tag = str(seen["image"]).partition(":")
+    mirror = str(seen["mirror"])
     pin = PINS.pin("registry.k8s.io", repository, tag)
     assert pin is not None
-    digest = Digest.parse(seen["digest"])
+    digest = Digest.parse(str(seen["digest"]))
     assert pin.allows(digest) == seen["same"]
-    answers = (Answer.of(seen["mirror"], digest),)
-    voters = (Voter(seen["mirror"]),)
+    answers = (Answer.of(mirror, digest),)
+    voters = (Voter(mirror),)
     decision = decide(Question(tag, NEVER_MOVING, voters, pin, None, answers))
     if seen["same"]:
-        assert decision == Accept(digest, Level.PIN, (seen["mirror"],))
+        assert decision == Accept(digest, Level.PIN, (mirror,))
     else:
         assert isinstance(decision, Refuse)
         assert decision.reason is Reason.PIN_NOT_MET

@@ -27,14 +27,14 @@ digests = st.binary(max_size=4).map(Digest.of)
 entries = st.builds(
     PinEntry,
     registry=st.sampled_from(["registry.k8s.io", "localhost:5000", "[::1]:5000", "docker.io"]),
-    repository=st.from_regex(
-        r"[a-z0-9]{1,5}([._-][a-z0-9]{1,3})?(/[a-z]{1,4})?", fullmatch=True
-    ).map(RepositoryName.parse),
-    tag=st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,8}", fullmatch=True),
+    repository=st.sampled_from(["pause", "coredns/coredns", "a.b/c__d/e-f"]).map(
+        RepositoryName.parse
+    ),
+    tag=st.text("aZ09_.-", min_size=1, max_size=8).filter(lambda tag: tag[0] not in ".-"),
     digests=st.lists(digests, min_size=1, max_size=3, unique=True).map(tuple),
     note=st.sampled_from(["", "authority", "said: who # knows"]),
 )
-entry_lists = st.lists(entries, max_size=12, unique_by=lambda entry: entry.image)
+entry_lists = st.lists(entries, max_size=6, unique_by=lambda entry: entry.image)
 
 
 def read(*lines: str) -> PinFile:
@@ -151,15 +151,11 @@ def bare(found: PinEntry) -> PinEntry:
     return PinEntry(found.registry, found.repository, found.tag, found.digests)
 
 
-@given(entry_lists, st.randoms(use_true_random=False))
-def test_what_is_written_is_read_again_whatever_the_order(
-    written: list[PinEntry], random: object
-) -> None:
+@given(entry_lists)
+def test_what_is_written_is_read_again_whatever_the_order(written: list[PinEntry]) -> None:
     text = write_pin_file(written, source="a: b # c", date="2026-11-24", comment=["one", ""])
-    shuffled = written[::-1]
-    assert (
-        write_pin_file(shuffled, source="a: b # c", date="2026-11-24", comment=["one", ""]) == text
-    )
+    again = write_pin_file(written[::-1], source="a: b # c", date="2026-11-24", comment=["one", ""])
+    assert again == text
     file = read_pin_file("a", text.splitlines())
     assert {bare(found) for found in file} == {bare(found) for found in written}
     assert text.endswith("\n")
@@ -168,7 +164,7 @@ def test_what_is_written_is_read_again_whatever_the_order(
 @given(entry_lists)
 def test_any_yaml_reader_understands_it(written: list[PinEntry]) -> None:
     text = write_pin_file(written, source="a: b # c", date="2026-11-24")
-    found = yaml.load(text, Loader=yaml.BaseLoader)
+    found = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     pins = {
         image: value if isinstance(value, list) else [value]
         for image, value in found["pins"].items()

@@ -61,8 +61,15 @@ def test_a_tag_under_two_digests_has_both_and_the_last_is_served() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "# TODO: add images when available.\n", "[]", f'- {{name: x, dmap: {{"{A}": ["1"]}}}}'],
-    ids=["empty", "comment", "list", "flow"],
+    [
+        "",
+        "# TODO: add images when available.\n",
+        "[]",
+        f'- {{name: x, dmap: {{"{A}": ["1"]}}}}',
+        "- name: x\n  dmap:\n",
+        "- name: x\n",
+    ],
+    ids=["empty", "comment", "list", "flow", "no digests", "no tags"],
 )
 def test_nothing_odd_about_it(text: str) -> None:
     assert kinds(text) == []

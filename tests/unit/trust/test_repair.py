@@ -187,6 +187,13 @@ class TestChildrenFirst:
         assert repair(index, expected) is None
         assert repair_index(index, expected, {}) is None
 
+    def test_other_children_do_not_come_back_as_these(self) -> None:
+        index, children = self.compacted()
+        other = {Digest.of(index_of([image(4), image(5), image(6)]))}
+        started = time.perf_counter()
+        assert repair_index(index, other, children) is None
+        print(f"an index of three given up in {1e3 * (time.perf_counter() - started):.0f} ms")
+
     def test_children_that_are_the_owners_stay_as_they_are(self) -> None:
         official = index_of(CHILDREN)
         index = WAYS["2 spaces"](official.decode()).encode()

@@ -16,6 +16,7 @@ def test_reports_are_told_in_words() -> None:
 def test_a_refusal_tells_what_was_wanted_and_what_each_mirror_had() -> None:
     answers = (Answer.of("one", B), Answer("two", Outcome.FAILED, detail="503"))
     assert str(Refuse(Reason.PIN_NOT_MET, (A,), answers)) == (
-        f"no mirror has the pinned digest; expected {A}; one: {B}; two: failed (503)"
+        f"the mirrors have other digests than the pinned one; expected {A};"
+        f" one: {B}; two: failed (503)"
     )
     assert str(Refuse(Reason.NO_PIN)) == str(Reason.NO_PIN)
