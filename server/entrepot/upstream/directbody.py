@@ -19,8 +19,9 @@ from entrepot.upstream.librarybody import PIECE_BYTES
 from entrepot.upstream.piece import Piece
 from entrepot.upstream.ring import Ring
 
-LONG_BYTES = 32 << 20
-"""With less than this to come the connection is worth more than what is saved."""
+LONG_BYTES = 48 << 20
+"""With less to come the connection is worth more than what is saved: parts of striped blobs end at
+32 MiB, and go on over the same one."""
 RING_BYTES = 5 << 20
 LARGEST_BYTES = 2 << 20
 """Three pieces then are on their way: one comes in, one is written, one is hashed."""
