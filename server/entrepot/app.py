@@ -111,18 +111,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     names = NameTable(
         {name: registry.aliases for name, registry in settings.registries.items()}, settings.hosts
     )
-    cache = settings.cache
-    room = Room(
-        store,
-        catalog,
-        time.time,
-        metrics.cache,
-        limits=Limits(cache.max_size, cache.min_free),
-        keeping=Keeping((each for rule in cache.keep for each in rule.patterns), names),
-        cost=RefetchCost(registries, time.monotonic),
-    )
-    stack.push_async_callback(room.aclose)
-    await room.start()
+    room = await _room(settings, stack, store, catalog, registries, names, metrics)
     fills = Fills(store, room, metrics, rules)
     stack.push_async_callback(fills.aclose)
     overtake_s = settings.timeouts.overtake
@@ -165,6 +154,30 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
+
+
+async def _room(
+    settings: Settings,
+    stack: AsyncExitStack,
+    store: BlobStore,
+    catalog: Catalog,
+    registries: dict[str, Registry],
+    names: NameTable,
+    metrics: Metrics,
+) -> Room:
+    cache = settings.cache
+    room = Room(
+        store,
+        catalog,
+        time.time,
+        metrics.cache,
+        limits=Limits(cache.max_size, cache.min_free),
+        keeping=Keeping((each for rule in cache.keep for each in rule.patterns), names),
+        cost=RefetchCost(registries, time.monotonic),
+    )
+    stack.push_async_callback(room.aclose)
+    await room.start()
+    return room
 
 
 async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:
