@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from entrepot.config import Address, Settings
+from entrepot.config.settings import CacheSettings
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
@@ -108,10 +109,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
-    names = NameTable(
-        {name: registry.aliases for name, registry in settings.registries.items()}, settings.hosts
-    )
-    room = await _room(settings, stack, store, catalog, registries, names, metrics)
+    names = _names(settings)
+    room = _room(settings.cache, store, catalog, metrics, names)
+    room.cost = RefetchCost(registries, time.monotonic)
+    stack.push_async_callback(room.aclose)
+    await room.start()
     fills = Fills(store, room, metrics, rules)
     stack.push_async_callback(fills.aclose)
     overtake_s = settings.timeouts.overtake
@@ -156,28 +158,23 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
 
 
-async def _room(
-    settings: Settings,
-    stack: AsyncExitStack,
-    store: BlobStore,
-    catalog: Catalog,
-    registries: dict[str, Registry],
-    names: NameTable,
-    metrics: Metrics,
+def _names(settings: Settings) -> NameTable:
+    aliases = {name: registry.aliases for name, registry in settings.registries.items()}
+    return NameTable(aliases, settings.hosts)
+
+
+def _room(
+    settings: CacheSettings, store: BlobStore, catalog: Catalog, metrics: Metrics, names: NameTable
 ) -> Room:
-    cache = settings.cache
-    room = Room(
+    patterns = (each for rule in settings.keep for each in rule.patterns)
+    return Room(
         store,
         catalog,
         time.time,
         metrics.cache,
-        limits=Limits(cache.max_size, cache.min_free),
-        keeping=Keeping((each for rule in cache.keep for each in rule.patterns), names),
-        cost=RefetchCost(registries, time.monotonic),
+        limits=Limits(settings.max_size, settings.min_free),
+        keeping=Keeping(patterns, names),
     )
-    stack.push_async_callback(room.aclose)
-    await room.start()
-    return room
 
 
 async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:

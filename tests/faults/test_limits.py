@@ -224,8 +224,8 @@ def told(sampled: Sampled, found: Inventory, log: str) -> list[str]:
             f" {sampled.limit // MB} MB by {CLIENTS} clients, who met {dict(crowd.counted)}"
         ),
         (
-            f"limits: at most {sampled.kept / MB:.1f} MB kept, {sampled.partial / MB:.1f} MB partial,"
-            f" in {sampled.samples} samples"
+            f"limits: at most {sampled.kept / MB:.1f} MB kept,"
+            f" {sampled.partial / MB:.1f} MB partial, in {sampled.samples} samples"
         ),
         (
             f"limits: {log.count('eviction.began')} passes, {log.count('blob.not_kept')} blobs not"
