@@ -95,12 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     metrics = Metrics()
-    store = BlobStore(settings.cache.path)
-    await store.open()
-    stack.push_async_callback(store.aclose)
-    catalog = Catalog(store.layout.catalog)
-    await catalog.open()
-    stack.push_async_callback(catalog.aclose)
+    store, catalog = await _opened(settings, stack)
     registries = await _registries(settings, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
@@ -156,6 +151,16 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
+
+
+async def _opened(settings: Settings, stack: AsyncExitStack) -> tuple[BlobStore, Catalog]:
+    store = BlobStore(settings.cache.path)
+    await store.open()
+    stack.push_async_callback(store.aclose)
+    catalog = Catalog(store.layout.catalog)
+    await catalog.open()
+    stack.push_async_callback(catalog.aclose)
+    return store, catalog
 
 
 def _names(settings: Settings) -> NameTable:

@@ -64,8 +64,8 @@ class Room:
             clock=self.clock,
             limits=self.limits,
             keeping=self.keeping,
-            cost=lambda parts: self.cost(parts),
-            forget=lambda digests: self.forget(digests),
+            cost=lambda parts: self.cost(parts),  # noqa: PLW0108 - both may be set later
+            forget=lambda digests: self.forget(digests),  # noqa: PLW0108
         )
 
     async def start(self) -> None:
