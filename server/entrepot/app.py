@@ -101,12 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     metrics = Metrics()
-    store = BlobStore(settings.cache.path)
-    await store.open()
-    stack.push_async_callback(store.aclose)
-    catalog = Catalog(store.layout.catalog)
-    await catalog.open()
-    stack.push_async_callback(catalog.aclose)
+    store, catalog = await _opened(settings, stack)
     outbound = _outbound(settings, metrics)
     registries = await _registries(settings, outbound, stack)
     owner = TaskOwner("flights")
@@ -114,7 +109,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
     names = _names(settings)
-    room = _room(settings.cache, store, catalog, metrics, names, registries)
+    room = _room(settings.cache, store, catalog, metrics, names)
+    room.cost = RefetchCost(registries, time.monotonic)
     stack.push_async_callback(room.aclose)
     await room.start()
     fills = Fills(store, room, metrics, _fill_rules(settings))
@@ -165,27 +161,32 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
 
 
+async def _opened(settings: Settings, stack: AsyncExitStack) -> tuple[BlobStore, Catalog]:
+    store = BlobStore(settings.cache.path)
+    await store.open()
+    stack.push_async_callback(store.aclose)
+    catalog = Catalog(store.layout.catalog)
+    await catalog.open()
+    stack.push_async_callback(catalog.aclose)
+    return store, catalog
+
+
 def _names(settings: Settings) -> NameTable:
     aliases = {name: registry.aliases for name, registry in settings.registries.items()}
     return NameTable(aliases, settings.hosts)
 
 
-def _room(  # noqa: PLR0917 - the composition root
-    cache: CacheSettings,
-    store: BlobStore,
-    catalog: Catalog,
-    metrics: Metrics,
-    names: NameTable,
-    registries: dict[str, Registry],
+def _room(
+    settings: CacheSettings, store: BlobStore, catalog: Catalog, metrics: Metrics, names: NameTable
 ) -> Room:
+    patterns = (each for rule in settings.keep for each in rule.patterns)
     return Room(
         store,
         catalog,
         time.time,
         metrics.cache,
-        limits=Limits(cache.max_size, cache.min_free),
-        keeping=Keeping((each for rule in cache.keep for each in rule.patterns), names),
-        cost=RefetchCost(registries, time.monotonic),
+        limits=Limits(settings.max_size, settings.min_free),
+        keeping=Keeping(patterns, names),
     )
 
 

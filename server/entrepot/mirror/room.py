@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 class Room:
     """Who puts something below blobs/ asks here for a place, and tells when it is there.
 
-    `clock` is the wall clock; `forget` is told of manifests that have gone.
+    `clock` is the wall clock. Who wires it up may set `cost`, what it takes to get parts again, and
+    `forget`, which is told of manifests that have gone.
     """
 
     store: BlobStore
@@ -63,8 +64,8 @@ class Room:
             clock=self.clock,
             limits=self.limits,
             keeping=self.keeping,
-            cost=self.cost,
-            forget=self._forget,
+            cost=lambda parts: self.cost(parts),  # noqa: PLW0108 - both may be set later
+            forget=lambda digests: self.forget(digests),  # noqa: PLW0108
         )
 
     async def start(self) -> None:
@@ -207,9 +208,6 @@ class Room:
             async with asyncio.timeout_at(until):
                 await passes.changed()
         return True
-
-    def _forget(self, digests: Iterable[Digest]) -> None:
-        self.forget(digests)
 
     def _used(self, digest: Digest) -> None:
         self.catalog.use_blob(digest, self.clock())
