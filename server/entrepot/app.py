@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from entrepot.config import Address, Settings
+from entrepot.config import Address, ClientSettings, Settings
+from entrepot.descriptors import connections_within, current_limit
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
@@ -30,8 +31,9 @@ from entrepot.tasks import TaskOwner
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
 from entrepot.web.admin import admin_application
+from entrepot.web.connection import Listener
+from entrepot.web.crowd import Crowd
 from entrepot.web.frontend import Frontend, Services
-from entrepot.web.noise import http_log
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +46,7 @@ class Server:
     """
 
     services: Services
+    crowd: Crowd
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
@@ -58,7 +61,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     """
     async with AsyncExitStack() as stack:
         services = await _build(settings, stack)
-        server = Server(services)
+        server = Server(services, _crowd(settings.clients))
         if settings.admin is not None:
             admin = web.AppRunner(
                 admin_application(services.metrics, lambda: server.ready),
@@ -69,12 +72,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         for listen in settings.listen:
             default = services.names.canonical(listen.registry) if listen.registry else None
             runner = web.ServerRunner(
-                web.Server(
-                    Frontend(services, default),
-                    handler_cancellation=True,
-                    access_log=None,
-                    logger=http_log(),
-                    keepalive_timeout=75.0,
+                Listener(
+                    Frontend(services, default), settings.clients, server.crowd, services.metrics
                 ),
                 handle_signals=False,
                 # aiohttp waits so long twice: for the answer, then for its task to end.
@@ -87,6 +86,19 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         finally:
             server.ready = False
             log.info("server.draining", seconds=settings.timeouts.drain)
+
+
+def _crowd(clients: ClientSettings) -> Crowd:
+    """As many clients as are allowed, but none that would leave us without descriptors."""
+    most = connections_within(current_limit())
+    if clients.connections > most:
+        log.warning(
+            "clients.fewer_connections",
+            asked=clients.connections,
+            possible=most,
+            reason="this process may not open more files: see LimitNOFILE, ulimit -n",
+        )
+    return Crowd(min(clients.connections, most), clients.connections_per_address)
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
@@ -145,6 +157,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             overtake_s=overtake_s,
         ),
         metrics=metrics,
+        clients=settings.clients,
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )

@@ -10,16 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from entrepot.config.addresses import Address, HostName, RegistryHost
+from entrepot.config.addresses import HostName, RegistryHost
+from entrepot.config.clients import AdminSettings, AuthSettings, ClientSettings, ListenSettings
 from entrepot.config.frozen import FilePath, Frozen
 from entrepot.config.mirrors import MirrorSettings
 from entrepot.config.quantities import Bytes, PositiveSeconds, Seconds
-
-
-class ListenSettings(Address):
-    """A listener, and the registry meant by requests that name none (rules S-4, S-5)."""
-
-    registry: RegistryHost | None = None
 
 
 class CacheSettings(Frozen):
@@ -76,6 +71,8 @@ class RegistrySettings(Frozen):
     aliases: tuple[RegistryHost, ...] = ()
     mirrors: Annotated[tuple[MirrorSettings, ...], BeforeValidator(_not_empty)]
     tag_ttl: Seconds | None = None
+    # Only for clients that have said who they are, whatever the way it came to us (P27).
+    private: bool = False
 
 
 def _as_list(value: object) -> object:
@@ -93,9 +90,11 @@ class Settings(Frozen):
         ListenSettings(host="0.0.0.0", port=5000),  # noqa: S104 - a mirror for the LAN
     )
     hosts: dict[HostName, RegistryHost] = Field(default={})
-    admin: Annotated[Address | None, BeforeValidator(_unless_none)] = Address(
+    admin: Annotated[AdminSettings | None, BeforeValidator(_unless_none)] = AdminSettings(
         host="127.0.0.1", port=5001
     )
+    auth: AuthSettings = AuthSettings()
+    clients: ClientSettings = ClientSettings()
     cache: CacheSettings = CacheSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     tags: TagSettings = TagSettings()

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, quote
 import structlog
 from aiohttp import web
 
-from entrepot.errors import EntrepotError, NotListed, Unsupported
+from entrepot.config import ClientSettings
+from entrepot.errors import BodyTooLarge, EntrepotError, NotListed, Unsupported
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.listings import Listings, filtered_referrers, tag_page
@@ -48,6 +49,7 @@ from entrepot.web.welcome import welcome_text
 log = structlog.get_logger(__name__)
 
 _READING = frozenset({"GET", "HEAD"})
+_LARGEST_BODY_BYTES = 4096
 _MAX_PAGE = 10_000
 _MOST_DIGITS = 18
 
@@ -62,6 +64,7 @@ class Services:
     blobs: Blobs
     listings: Listings
     metrics: Metrics
+    clients: ClientSettings
     headers_s: float
     not_found_instead_of_5xx: bool
 
@@ -100,6 +103,8 @@ class Frontend:
         self, request: web.BaseRequest, path: str, exchange: Exchange
     ) -> web.StreamResponse:
         raw_path, _, raw_query = path.partition("?")
+        if request.method in _READING and _has_large_body(request):
+            raise BodyTooLarge("nothing here is asked for with a body")
         if raw_path == "/" and request.method in _READING:
             return self._welcome(request, exchange)
         query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
@@ -189,7 +194,8 @@ class Frontend:
                 status=exchange.status,
                 headers=blob_headers(image, digest, reader.size, part, reader.source),
             )
-            await send_blob(request, response, reader, part, exchange)
+            patience_s = self._services.clients.patience_s
+            await send_blob(request, response, reader, part, exchange, patience_s=patience_s)
         finally:
             exchange.mirror = reader.mirror
             reader.close()
@@ -263,7 +269,18 @@ class Frontend:
         exchange.source, exchange.status = "error", answer.status
         exchange.reason = str(error)[:500]
         exchange.sent_bytes = 0 if request.method == "HEAD" else len(answer.body)
-        return reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)
+        response = reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)
+        if _has_large_body(request):
+            response.force_close()  # rather than read it
+        return response
+
+
+def _has_large_body(request: web.BaseRequest) -> bool:
+    """Whether more of a body comes than a curious client may send along."""
+    if not request.body_exists:
+        return False
+    length = request.content_length
+    return length is None or length > _LARGEST_BODY_BYTES
 
 
 def _origin_form(target: str) -> str:
