@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from entrepot.config import Address, ClientSettings, Settings
+from entrepot.config import Address, AdminSettings, ClientSettings, ListenSettings, Settings
 from entrepot.descriptors import connections_within, current_limit
+from entrepot.errors import StoreError
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
@@ -27,13 +29,20 @@ from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.layout import Layout
+from entrepot.store.secretfile import keep_secret
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
+from entrepot.web.access import Access
 from entrepot.web.admin import admin_application
 from entrepot.web.connection import Listener
 from entrepot.web.crowd import Crowd
 from entrepot.web.frontend import Frontend, Services
+from entrepot.web.guard import Guard
+from entrepot.web.passwords import Passwords
+from entrepot.web.renewed import Renewed
+from entrepot.web.tlsdoor import TlsDoor
 
 log = structlog.get_logger(__name__)
 
@@ -62,24 +71,36 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         services = await _build(settings, stack)
         server = Server(services, _crowd(settings.clients))
+        renewals = TaskOwner("renewals")
+        stack.push_async_callback(renewals.aclose)
+        access = await _access(settings, renewals)
         if settings.admin is not None:
+            guard = await _guard(settings.admin, Layout(settings.cache.path))
             admin = web.AppRunner(
-                admin_application(services.metrics, lambda: server.ready),
+                admin_application(services.metrics, lambda: server.ready, guard),
                 access_log=None,
                 handle_signals=False,
             )
             server.admin_address = await _listen(stack, admin, settings.admin)
         for listen in settings.listen:
             default = services.names.canonical(listen.registry) if listen.registry else None
+            listener = Listener(
+                Frontend(services, default, access),
+                settings.clients,
+                server.crowd,
+                services.metrics,
+            )
             runner = web.ServerRunner(
-                Listener(
-                    Frontend(services, default), settings.clients, server.crowd, services.metrics
-                ),
+                listener,
                 handle_signals=False,
                 # aiohttp waits so long twice: for the answer, then for its task to end.
                 shutdown_timeout=settings.timeouts.drain / 2,
             )
-            server.addresses.append(await _listen(stack, runner, listen))
+            if listen.tls is None:
+                address = await _listen(stack, runner, listen)
+            else:
+                address = await _listen_tls(stack, runner, listener, listen, renewals)
+            server.addresses.append(address)
         server.ready = True
         try:
             yield server
@@ -130,6 +151,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         memory=ManifestMemory(settings.cache.memory),
+        private=frozenset(name for name, one in settings.registries.items() if one.private),
     )
     tags = Tags(manifests, catalog, Flights(owner, "tag"))
     return Services(
@@ -176,6 +198,51 @@ async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Re
         ttl_s = settings.tags.ttl if registry.tag_ttl is None else registry.tag_ttl
         registries[name] = Registry(name, tuple(mirrors), ttl_s)
     return registries
+
+
+async def _access(settings: Settings, renewals: TaskOwner) -> Access:
+    passwords = None
+    if settings.auth.htpasswd is not None:
+        users = Renewed([settings.auth.htpasswd], settings.auth.users)
+        await users.load()
+        _ = renewals.start(users.keep_fresh(), name="htpasswd")
+        passwords = Passwords(lambda: users.value)
+    private = frozenset(name for name, one in settings.registries.items() if one.private)
+    for warning in settings.exposures():
+        log.warning("settings.exposed", reason=warning)
+    return Access(private, settings.auth.required, passwords)
+
+
+async def _guard(admin: AdminSettings, layout: Layout) -> Guard:
+    """Guard with the configured token, or with one of our own; StoreError for one that is bad."""
+
+    def token() -> str:
+        return admin.token() or keep_secret(layout.admin_token)
+
+    try:
+        return Guard(await asyncio.to_thread(token), admin.hosts)
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"the admin token cannot be used: {error}") from error
+
+
+async def _listen_tls(
+    stack: AsyncExitStack,
+    runner: web.BaseRunner,
+    listener: Listener,
+    listen: ListenSettings,
+    renewals: TaskOwner,
+) -> str:
+    """Listen with TLS, and look after the certificate; tells the address with the port taken."""
+    assert listen.tls is not None
+    context = Renewed(listen.tls.files, listen.tls.context)
+    await context.load()
+    _ = renewals.start(context.keep_fresh(), name="certificate")
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    door = TlsDoor(listener, lambda: context.value)
+    port = await door.open(listen.host, listen.port)
+    stack.push_async_callback(door.aclose)
+    return str(Address(host=listen.host, port=port))
 
 
 async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Address) -> str:

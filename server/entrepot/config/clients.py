@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from entrepot.config.addresses import Address, HostName, RegistryHost
 from entrepot.config.credentials import EnvironmentName
-from entrepot.config.frozen import Frozen, ReadableFile
+from entrepot.config.frozen import Frozen, ReadableFile, surroundings
+from entrepot.config.htpasswd import read_htpasswd
 from entrepot.config.limits import unless_none
 from entrepot.config.quantities import PositiveSeconds, parse_size
 
@@ -43,6 +53,36 @@ class TlsSettings(Frozen):
     certificate: ReadableFile
     key: ReadableFile
     client_ca: ReadableFile | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self, info: ValidationInfo) -> TlsSettings:
+        if surroundings(info) is not None:
+            try:
+                self.context()
+            except (OSError, ValueError) as error:  # its own words speak of libraries
+                raise ValueError(
+                    "certificate, key and client_ca must be PEM files without a passphrase, and"
+                    " the key the certificate's"
+                ) from error
+        return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that `context` reads."""
+        found = (self.certificate, self.key, self.client_ca)
+        return tuple(file for file in found if file is not None)
+
+    def context(self) -> ssl.SSLContext:
+        """Read the files; OSError or ValueError when they do not do. Not on the event loop."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        # A passphrase would be asked for at the terminal, and nobody sits there.
+        context.load_cert_chain(self.certificate, self.key, password=lambda: "")
+        if self.client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.client_ca)
+        return context
 
 
 class ListenSettings(Address):
@@ -80,3 +120,14 @@ class AuthSettings(Frozen):
 
     htpasswd: ReadableFile | None = None
     required: bool = False
+
+    @field_validator("htpasswd")
+    @classmethod
+    def _can_be_read(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and surroundings(info) is not None:
+            cls(htpasswd=file).users()
+        return file
+
+    def users(self) -> Mapping[str, bytes]:
+        """Read the file anew; OSError or ValueError. Not on the event loop."""
+        return {} if self.htpasswd is None else read_htpasswd(self.htpasswd.read_text())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -101,3 +102,17 @@ class Settings(Frozen):
     log: LogSettings = LogSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
+
+    def exposures(self) -> Iterator[str]:
+        """Tell what others may come to know by these settings, though that may be wanted."""
+        for name, registry in self.registries.items():
+            lent = [mirror.name for mirror in registry.mirrors if mirror.credentials is not None]
+            if lent and not (registry.private or self.auth.required):
+                yield (
+                    f"{name} is fetched with credentials ({', '.join(lent)}) and served to"
+                    " everybody; with `private: true` clients are asked for a password"
+                )
+        if self.auth.htpasswd is not None:
+            for listen in self.listen:
+                if listen.tls is None:
+                    yield f"passwords sent to {listen} can be read on the way: it has no `tls`"

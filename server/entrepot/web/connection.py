@@ -53,12 +53,13 @@ class Connection(web.RequestHandler):
         "_socket",
     )
 
-    def __init__(self, listener: Listener, **options: Any) -> None:
+    def __init__(self, listener: Listener, *, admitted: bool = False, **options: Any) -> None:
+        """`admitted`: it has been counted in already."""
         super().__init__(listener, **options)
         self._listener = listener
         self._socket: asyncio.Transport | None = None
         self._address = ""
-        self._inside = False
+        self._inside = admitted
         self._refused = False
         self._head_since: float | None = None
         self._head_bytes = 0
@@ -72,7 +73,7 @@ class Connection(web.RequestHandler):
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
         self._listener.watched.add(self)
-        reason = self._listener.crowd.enter(self._address)
+        reason = None if self._inside else self._listener.crowd.enter(self._address)
         if reason is None:
             self._inside = True
             super().connection_made(transport)
@@ -201,6 +202,10 @@ class Listener(web.Server):
     def __call__(self) -> Connection:
         """Make the handler of one connection, for asyncio."""
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    def admitted(self) -> Connection:
+        """Make the handler of a connection that has been counted in already."""
+        return Connection(self, admitted=True, loop=self._loop, **self._kwargs)
 
     def refused(self, reason: str) -> None:
         """Count a connection that was not let in, or cut off."""

@@ -33,6 +33,7 @@ from entrepot.mirror.tags import Tags
 from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX
+from entrepot.web.access import Access
 from entrepot.web.errors import error_reply
 from entrepot.web.exchange import Exchange
 from entrepot.web.responses import (
@@ -72,9 +73,13 @@ class Services:
 class Frontend:
     """The handler of one listener: parse, ask the mirror layer, answer, log one line."""
 
-    def __init__(self, services: Services, default_registry: str | None) -> None:
+    def __init__(
+        self, services: Services, default_registry: str | None, access: Access | None = None
+    ) -> None:
+        """`access` None: everybody may have everything."""
         self._services = services
         self._default_registry = default_registry
+        self._access = access or Access()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; EntrepotError becomes the reply of the error table."""
@@ -105,6 +110,8 @@ class Frontend:
         raw_path, _, raw_query = path.partition("?")
         if request.method in _READING and _has_large_body(request):
             raise BodyTooLarge("nothing here is asked for with a body")
+        if self._access.required:  # whatever is asked for: not even what is served here
+            await self._access.check(request, None)
         if raw_path == "/" and request.method in _READING:
             return self._welcome(request, exchange)
         query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
@@ -117,6 +124,8 @@ class Frontend:
             self._default_registry,
             self._services.names,
         )
+        if not self._access.is_open(target):
+            await self._access.check(request, target)
         exchange.deadline = exchange.started + self._services.headers_s
         return await self._dispatch(request, target, query, exchange)
 
@@ -154,7 +163,7 @@ class Frontend:
         exchange.about("manifest", image, str(target.reference))
         if isinstance(target.reference, Digest):
             manifests = self._services.manifests
-            served = manifests.peek(target.reference) or await manifests.get(
+            served = manifests.peek_for(image, target.reference) or await manifests.get(
                 image, target.reference, exchange.deadline
             )
         else:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bcrypt
 import pytest
+import trustme
 from pydantic import ValidationError
 
 from entrepot.config import ConfigError, load_settings
 from entrepot.config.clients import AdminSettings, ClientSettings, ListenSettings
 
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 MIRRORS = "mirrors: ['http://127.0.0.1:9']"
+
+
+def certificate(directory: Path) -> None:
+    """c.pem, its key k.pem, and ca.pem, which signed it."""
+    authority = trustme.CA()
+    one = authority.issue_cert("127.0.0.1", "localhost")
+    (directory / "c.pem").write_bytes(b"".join(part.bytes() for part in one.cert_chain_pems))
+    (directory / "k.pem").write_bytes(one.private_key_pem.bytes())
+    (directory / "ca.pem").write_bytes(authority.cert_pem.bytes())
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
@@ -75,8 +87,8 @@ def test_what_nobody_could_prove_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_a_password_file_or_a_client_certificate_will_do(tmp_path: Path) -> None:
-    for name in ("users", "c.pem", "k.pem", "ca.pem"):
-        (tmp_path / name).write_text("")
+    certificate(tmp_path)
+    (tmp_path / "users").write_text(f"alice:{HASH}\n")
     private = f"registries: {{r.example: {{private: true, {MIRRORS}}}}}\n"
     assert problems(tmp_path, private + "auth: {htpasswd: users}") == []
     tls = "{certificate: c.pem, key: k.pem, client_ca: ca.pem}"
@@ -85,8 +97,7 @@ def test_a_password_file_or_a_client_certificate_will_do(tmp_path: Path) -> None
 
 
 def test_listeners_with_a_certificate_do_not_share_an_address(tmp_path: Path) -> None:
-    for name in ("c.pem", "k.pem"):
-        (tmp_path / name).write_text("")
+    certificate(tmp_path)
     tls = "{certificate: c.pem, key: k.pem}"
     text = f"listen: ['127.0.0.1:5443', {{address: '127.0.0.1:5443', tls: {tls}}}]"
     (told,) = problems(tmp_path, text)
@@ -96,6 +107,31 @@ def test_listeners_with_a_certificate_do_not_share_an_address(tmp_path: Path) ->
 def test_a_missing_password_file_is_a_mistake(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, "auth: {htpasswd: nowhere}")
     assert "no such file" in told
+
+
+def test_a_password_file_of_another_kind_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("alice:hunter2\n")
+    (told,) = problems(tmp_path, "auth: {htpasswd: users}")
+    assert "htpasswd -B" in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("wrong", ["c.pem", "k.pem", "ca.pem"])
+def test_files_that_do_not_fit_are_a_mistake(wrong: str, tmp_path: Path) -> None:
+    certificate(tmp_path)
+    (tmp_path / wrong).write_text("not PEM")
+    tls = "{certificate: c.pem, key: k.pem, client_ca: ca.pem}"
+    (told,) = problems(tmp_path, f"listen: [{{address: '127.0.0.1:5443', tls: {tls}}}]")
+    assert "PEM" in told
+
+
+def test_a_key_of_another_certificate_is_a_mistake(tmp_path: Path) -> None:
+    certificate(tmp_path)
+    key = (tmp_path / "k.pem").read_bytes()
+    certificate(tmp_path)
+    (tmp_path / "k.pem").write_bytes(key)
+    tls = "{certificate: c.pem, key: k.pem}"
+    assert problems(tmp_path, f"listen: [{{address: '127.0.0.1:5443', tls: {tls}}}]")
 
 
 @pytest.mark.parametrize(
