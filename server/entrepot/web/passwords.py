@@ -85,10 +85,10 @@ class Passwords:
                     same = await asyncio.to_thread(_matches, claim.password, against)
                     outcome = same and hashed is not None
                     self._remember(key, outcome=outcome)
+                    if not outcome:  # said again it is no guess, and costs nothing
+                        self._failed(address)
         else:
             self._known.move_to_end(key)
-        if not outcome:
-            self._failed(address)
         return outcome
 
     def _keyed(self, claim: Claim, against: bytes, *, known: bool) -> bytes:

@@ -52,10 +52,10 @@ class Renewed(Generic[T]):
         log.info("file.renewed", file=str(self._files[0]))
         return True
 
-    async def keep_fresh(self, every_s: float = LOOK_EVERY_S) -> None:
+    async def keep_fresh(self) -> None:
         """Refresh for ever."""
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(LOOK_EVERY_S)
             await self.refresh()
 
     def _read_all(self) -> tuple[Look, T]:
