@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 DEFAULT_SEED = 20260801
+DEFAULT_FUZZ_REQUESTS = 100_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -18,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=DEFAULT_SEED,
         help="what chance decides in tests/faults; name a file or directory there as well",
+    )
+    parser.addoption(
+        "--fuzz-requests",
+        type=int,
+        default=DEFAULT_FUZZ_REQUESTS,
+        help="how many hostile requests tests/faults/test_fuzz.py sends",
     )
 
 
@@ -35,6 +42,12 @@ def _seed_of(config: pytest.Config) -> int:
 def fault_seed(request: pytest.FixtureRequest) -> int:
     """The number given by --fault-seed."""
     return _seed_of(request.config)
+
+
+@pytest.fixture
+def fuzz_requests(request: pytest.FixtureRequest) -> int:
+    """The number given by --fuzz-requests."""
+    return int(request.config.getoption("--fuzz-requests", DEFAULT_FUZZ_REQUESTS))
 
 
 @pytest.fixture

@@ -67,8 +67,8 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
         "registry  mcr.microsoft.com",
         "  1. mcr.microsoft.com",
         (
-            "warning   registry.k8s.io is fetched with credentials (flat) and served to everybody; with"
-            " `private: true` clients are asked for a password"
+            "warning   registry.k8s.io is fetched with credentials (flat) and served to everybody;"
+            " with `private: true` clients are asked for a password"
         ),
     ]
 
