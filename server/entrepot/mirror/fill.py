@@ -158,7 +158,7 @@ class Fill:
             self._fail(error)
         except Exception as error:  # readers must hear of it, whatever it is
             log.exception("fill.died", digest=str(self.wanted.digest))
-            self._fail(TransferBroken(f"internal error: {error!r}"))
+            self._fail(TransferBroken(f"internal error ({type(error).__name__})"))
         finally:
             self.metrics.fills.dec()
             if self._partial is not None:

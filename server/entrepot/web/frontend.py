@@ -85,7 +85,9 @@ class Frontend:
         """Answer one request; EntrepotError becomes the reply of the error table."""
         loop = asyncio.get_running_loop()
         path = _origin_form(request.raw_path)
-        exchange = Exchange(request.method, path, request.remote or "", loop.time())
+        # Without the query: nobody knows what a client has put there.
+        bare, _, _ = path.partition("?")
+        exchange = Exchange(request.method, bare, request.remote or "", loop.time())
         try:
             response = await self._answer(request, path, exchange)
         except EntrepotError as error:
@@ -98,8 +100,9 @@ class Frontend:
             exchange.reason = exchange.reason or str(error)
             raise
         except Exception as error:
-            log.exception("request.died", path=path[:200])
-            response = self._error(request, EntrepotError(f"internal error: {error!r}"), exchange)
+            log.exception("request.died", path=bare[:200])
+            told = EntrepotError(f"internal error ({type(error).__name__}); see the log")
+            response = self._error(request, told, exchange)
         finally:
             exchange.finish(self._services.metrics, loop.time())
         return response
