@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 DEFAULT_SEED = 20260801
-DEFAULT_FUZZ_REQUESTS = 100_000
+DEFAULT_FUZZ_REQUESTS = 20_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()

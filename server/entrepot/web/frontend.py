@@ -51,6 +51,7 @@ log = structlog.get_logger(__name__)
 
 _READING = frozenset({"GET", "HEAD"})
 _LARGEST_BODY_BYTES = 4096
+_LONGEST_HOST = 300
 _MAX_PAGE = 10_000
 _MOST_DIGITS = 18
 
@@ -123,7 +124,7 @@ class Frontend:
         target = parse_target(
             raw_path,
             query["ns"][0] if "ns" in query else None,
-            request.headers.get("Host"),
+            request.headers.get("Host", "")[:_LONGEST_HOST],
             self._default_registry,
             self._services.names,
         )

@@ -52,3 +52,15 @@ def test_an_absence_holds_until_its_time_and_the_oldest_are_forgotten() -> None:
     assert absences.get("a", 5.0) is None
     assert absences.get("c", 9.9) is error
     assert absences.get("c", 10.0) is None
+
+
+def test_a_remembered_absence_holds_on_to_no_frames() -> None:
+    """A hundred thousand questions for what nobody has would otherwise fill the memory."""
+    cache = NegativeCache()
+    error = ManifestUnknown("nobody has it")
+    cache.put("key", error, until=10.0)
+    with pytest.raises(ManifestUnknown):
+        raise error
+    known = cache.get("key", now=0.0)
+    assert known is not None
+    assert (str(known), known.__traceback__) == ("nobody has it", None)
