@@ -251,6 +251,12 @@ def bare_answer(status: int, code: ErrorCode, message: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def is_encrypted(request: web.BaseRequest) -> bool:
+    """Whether it came by TLS."""
+    transport = request.transport
+    return transport is not None and transport.get_extra_info("ssl_object") is not None
+
+
 def certificate_shown(request: web.BaseRequest) -> bool:
     """Whether the client has shown a certificate that its listener's `client_ca` has signed."""
     if request.transport is None:

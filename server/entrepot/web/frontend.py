@@ -34,6 +34,7 @@ from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX
 from entrepot.web.access import Access
+from entrepot.web.connection import is_encrypted
 from entrepot.web.errors import error_reply
 from entrepot.web.exchange import Exchange
 from entrepot.web.responses import (
@@ -262,7 +263,9 @@ class Frontend:
     def _welcome(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
         exchange.source, exchange.status = "hit", 200
         text = welcome_text(
-            request.headers.get("Host") or request.host, self._services.names.served
+            request.headers.get("Host") or request.host,
+            self._services.names.served,
+            "https" if is_encrypted(request) else "http",
         )
         exchange.sent_bytes = len(text)
         return reply(

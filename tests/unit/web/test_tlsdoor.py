@@ -75,6 +75,8 @@ async def test_a_pull_over_https(tmp_path: Path) -> None:
                     served.address, trusting(authority), "GET", f"/v2/pause/blobs/{digest}{NS}"
                 )
                 assert (got.status, got.body == data) == (200, True)
+            page = await over_tls(served.address, trusting(authority), "GET", "/")
+            assert f'[host."https://{served.address}"]'.encode() in page.body
             await until(lambda: len(served.server.crowd) == 0)
 
 
