@@ -134,6 +134,11 @@ class Connection(web.RequestHandler):
                 self._listener.refused("slow_reader")
             transport.abort()
 
+    def cut(self) -> None:
+        """End it at once."""
+        if self._socket is not None:
+            self._socket.abort()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -233,6 +238,8 @@ class Listener(web.Server):
     async def shutdown(self, timeout: float | None = None) -> None:
         """Close every connection; see aiohttp."""
         await super().shutdown(timeout)
+        for one in list(self.watched):  # those that were told to go, and have not
+            one.cut()
         if self._timer is not None:
             self._timer.cancel()
 

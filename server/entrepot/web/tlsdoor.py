@@ -77,7 +77,12 @@ class TlsDoor:
                 self._listener.refused(reason)
                 sock.close()
                 continue
-            _ = self._owner.start(self._receive(sock, address[0]), name="handshake")
+            try:
+                _ = self._owner.start(self._receive(sock, address[0]), name="handshake")
+            except RuntimeError:  # the door is being closed at this moment
+                self._listener.crowd.leave(address[0])
+                sock.close()
+                return
 
     async def _receive(self, sock: socket.socket, address: str) -> None:
         """Lead one client to the listener, which counts it out; or count it out here."""

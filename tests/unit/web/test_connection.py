@@ -193,3 +193,13 @@ async def test_a_flood_of_connections_leaves_nothing_behind(tmp_path: Path) -> N
             one.close()
         await until(lambda: len(served.server.crowd) == 0)
         assert (await served.get("/v2/")).status == 200
+
+
+async def test_those_who_were_turned_away_do_not_outlive_the_server(tmp_path: Path) -> None:
+    async with AsyncExitStack() as outlasting:
+        async with serving(tmp_path, UNREACHABLE, clients={"connections": 1}) as served:
+            inside = await outlasting.enter_async_context(client(served.address))
+            assert (await inside.ask("GET", "/v2/")).status == 200
+            outside = await outlasting.enter_async_context(client(served.address))
+            assert (await outside.hear()).status == 503
+        assert await outside.hear_rest() == b""
