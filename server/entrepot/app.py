@@ -136,11 +136,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     timeouts = settings.timeouts
     # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
     rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
-    sweep = sweep_partials(store, settings.cache.unfinished, time.time)
-    _ = owner.start(sweep, name="sweep of partials")
+    _ = owner.start(sweep_partials(store, settings.cache.unfinished, time.time), name="sweep")
     fills = Fills(store, Room(catalog, time.time), metrics, rules)
     stack.push_async_callback(fills.aclose)
-    overtake_s = settings.timeouts.overtake
+    overtake_s = timeouts.overtake
     manifests = Manifests(
         registries=registries,
         store=store,
@@ -151,7 +150,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         memory=ManifestMemory(settings.cache.memory),
-        private=frozenset(name for name, one in settings.registries.items() if one.private),
+        private=settings.private,
     )
     tags = Tags(manifests, catalog, Flights(owner, "tag"))
     return Services(
@@ -180,7 +179,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ),
         metrics=metrics,
         clients=settings.clients,
-        headers_s=settings.timeouts.headers,
+        headers_s=timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
 
@@ -207,10 +206,9 @@ async def _access(settings: Settings, renewals: TaskOwner) -> Access:
         await users.load()
         _ = renewals.start(users.keep_fresh(), name="htpasswd")
         passwords = Passwords(lambda: users.value)
-    private = frozenset(name for name, one in settings.registries.items() if one.private)
     for warning in settings.exposures():
         log.warning("settings.exposed", reason=warning)
-    return Access(private, settings.auth.required, passwords)
+    return Access(settings.private, settings.auth.required, passwords)
 
 
 async def _guard(admin: AdminSettings, layout: Layout) -> Guard:

@@ -127,17 +127,31 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the server has taken so far."""
 
+    rss_bytes: int
+    descriptors: int
+    threads: int
+    cpu_s: float
 
-def _descriptors(pid: int) -> list[str]:
-    found = []
-    for one in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            found.append(str(one.readlink()))
-    return found
+    @staticmethod
+    def of(entrepot: Entrepot) -> State:
+        process = Path(f"/proc/{entrepot.pid}")
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+        return State(
+            rss_bytes=entrepot.rss_bytes(),
+            descriptors=len(list((process / "fd").iterdir())),
+            threads=int(fields[17]),
+            cpu_s=(int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"RSS {self.rss_bytes >> 20} MiB, {self.descriptors} descriptors,"
+            f" {self.threads} threads, {self.cpu_s:.0f} s of processor time"
+        )
 
 
 def _audited(file: Path) -> dict[str, list[str]]:
@@ -194,25 +208,16 @@ async def test_hostile_requests(
                     group.create_task(fuzz.client())
                 while fuzz.done < fuzz_requests // 10 and not fuzz.wrong:
                     await asyncio.sleep(0.02)
-                before, descriptors = entrepot.rss_bytes(), _descriptors(entrepot.pid)
-            took_s, after = monotonic() - began, entrepot.rss_bytes()
-            cpu_s = _cpu_s(entrepot.pid)
-            open_files = _descriptors(entrepot.pid)
+                before = State.of(entrepot)
+            took_s, after = monotonic() - began, State.of(entrepot)
             await Puller(fuzz.address, Counter()).pull("fuzz/app", "1", good)
-            metrics = (
-                await ask(entrepot.admin_url.removeprefix("http://"), "GET", "/metrics")
-            ).body
-        log = entrepot.log()
-        asked = len(mirror.requests)
+            metrics = await ask(entrepot.admin_url.removeprefix("http://"), "GET", "/metrics")
+        log, asked = entrepot.log(), len(mirror.requests)
     audited = _audited(audit)
     figures += [
-        (
-            f"fuzz: {fuzz.done} hostile requests in {took_s:.0f} s ({fuzz.done / took_s:.0f}/s),"
-            f" {cpu_s:.0f} s of processor time"
-        ),
+        f"fuzz: {fuzz.done} hostile requests in {took_s:.0f} s ({fuzz.done / took_s:.0f}/s)",
         f"fuzz: answers {dict(sorted(fuzz.counted.items()))}, {asked} questions to the mirror",
-        f"fuzz: RSS {before >> 20} MiB after 10 %, {after >> 20} MiB at the end",
-        f"fuzz: descriptors {len(descriptors)} after 10 %, {len(open_files)} at the end",
+        f"fuzz: after 10 % {before}, at the end {after}",
         f"fuzz: connected to {sorted(set(audited['socket.connect']))}",
     ]
     assert fuzz.wrong == [], "\n".join(one[:700] for one in fuzz.wrong[:10])
@@ -221,8 +226,8 @@ async def test_hostile_requests(
     assert set(audited.get("socket.getaddrinfo", [])) <= {"127.0.0.1"}
     assert _outside(audited, entrepot.cache) == []
     assert _tree(directory) == {"entrepot.yaml", "entrepot.log", "cache"}
-    assert after <= GROWTH * before
-    assert len(open_files) <= len(descriptors) + SPARE_DESCRIPTORS
+    assert after.rss_bytes <= GROWTH * before.rss_bytes
+    assert after.descriptors <= before.descriptors + SPARE_DESCRIPTORS
     assert "request.died" not in log
     assert "Traceback" not in log
-    assert metrics.count(b"entrepot_requests_total{") < 200
+    assert metrics.body.count(b"entrepot_requests_total{") < 200

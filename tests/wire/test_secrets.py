@@ -20,6 +20,9 @@ from wire.client import Answer, ask
 # Everything secret that is configured or sent has this in it, or is counted below.
 MARK = "hunter2"
 LOGIN = ("alice", f"{MARK}-client")
+MIRROR_LOGIN = {"username": "robot", "password": f"{MARK}-mirror"}
+NAMES = [f"{one}.example" for one in ("tokens", "basic", "cdn", "broken", "echo", "leading")]
+KNOWN_BY_LOGIN = {"tokens.example", "basic.example", "echo.example"}
 CLIENTS_OWN = (
     ("Authorization", "Basic " + base64.b64encode(f"{LOGIN[0]}:{LOGIN[1]}".encode()).decode()),
     ("Cookie", f"session={MARK}-cookie"),
@@ -81,15 +84,46 @@ def sent_by_us(*registries: FakeRegistry) -> set[str]:
     return seen
 
 
+def arm(broken: FakeRegistry, echoing: FakeRegistry, leading: FakeRegistry) -> None:
+    """Make them fail with secrets in what they say."""
+    broken.fault(Fault("expired_url", path="/blobs/", times=None))
+    json_type = {"Content-Type": "application/json"}
+    for status in (401, 403, 500):
+        fault = Fault("status", status=status, body=ECHO, times=4, path="/v2/", headers=json_type)
+        echoing.fault(fault)
+    for target in (
+        f"http://u:{MARK}-location@elsewhere.invalid/x",
+        f"ftp://elsewhere.invalid/?X-Amz-Signature={MARK}-signature",
+        f"https://elsewhere.invalid/x?X-Amz-Signature={MARK}-signature",
+        f"http://127.0.0.1:9/x?sig={MARK}-signature",
+    ):
+        headers = {"Location": target}
+        leading.fault(Fault("status", status=307, times=3, path="/blobs/", headers=headers))
+
+
+def settings_of(fakes: Mapping[str, FakeRegistry]) -> dict[str, dict[str, object]]:
+    """A mirror for each registry: the fakes, and one behind each kind of proxy."""
+    login = {"credentials": MIRROR_LOGIN, "headers": {"X-Extra": f"{MARK}-extra"}}
+    told: dict[str, dict[str, object]] = {
+        name: {"url": fake.url, **(login if name in KNOWN_BY_LOGIN else {})}
+        for name, fake in fakes.items()
+    }
+    proxied = {"url": "http://proxied.invalid", "name": "proxied"}
+    credentials = {"username": "p", "password": f"{MARK}-socks"}
+    socks = {"proxy": "socks5://127.0.0.1:9", "proxy_credentials": credentials}
+    told["proxy.example"] = {**proxied, "proxy": f"http://p:{MARK}-proxy@127.0.0.1:9"}
+    told["socks.example"] = {**proxied, **socks}
+    return told
+
+
 @pytest.mark.rule("A-3", "P25")
 @pytest.mark.timeout(120)
 async def test_nothing_secret_is_told(tmp_path: Path) -> None:
-    mirror_login = {"username": "robot", "password": f"{MARK}-mirror"}
     hashed = bcrypt.hashpw(LOGIN[1].encode(), bcrypt.gensalt(4)).decode()
     (tmp_path / "users").write_text(f"{LOGIN[0]}:{hashed}\n")
     async with AsyncExitStack() as stack:
         start = stack.enter_async_context
-        pair = (mirror_login["username"], mirror_login["password"])
+        pair = (MIRROR_LOGIN["username"], MIRROR_LOGIN["password"])
         tokens = await start(FakeRegistry(token_auth=True, credentials=pair))
         basic = await start(FakeRegistry(basic_auth=pair))
         cdn = await start(FakeRegistry(redirect_blobs_to="cdn"))
@@ -98,38 +132,9 @@ async def test_nothing_secret_is_told(tmp_path: Path) -> None:
         leading = await start(FakeRegistry())
         for name, one in (("tokens", tokens), ("basic", basic), ("cdn", cdn), ("broken", broken)):
             one.put_image("app", "1", picture(f"{name}.example"))
-        broken.fault(Fault("expired_url", path="/blobs/", times=None))
-        for status in (401, 403, 500):
-            echoing.fault(
-                Fault(
-                    "status", status=status, body=ECHO, times=4, path="/v2/",
-                    headers={"Content-Type": "application/json"},
-                )
-            )  # fmt: skip
-        for target in (
-            f"http://u:{MARK}-location@elsewhere.invalid/x",
-            f"ftp://elsewhere.invalid/?X-Amz-Signature={MARK}-signature",
-            f"https://elsewhere.invalid/x?X-Amz-Signature={MARK}-signature",
-            f"http://127.0.0.1:9/x?sig={MARK}-signature",
-        ):
-            headers = {"Location": target}
-            leading.fault(Fault("status", status=307, times=3, path="/blobs/", headers=headers))
-        login = {"credentials": mirror_login, "headers": {"X-Extra": f"{MARK}-extra"}}
-        proxied = {"url": "http://proxied.invalid", "name": "proxied"}
-        registries = {
-            "tokens.example": {"url": tokens.url, **login},
-            "basic.example": {"url": basic.url, **login},
-            "cdn.example": {"url": cdn.url},
-            "broken.example": {"url": broken.url},
-            "echo.example": {"url": echoing.url, **login},
-            "leading.example": {"url": leading.url},
-            "proxy.example": {**proxied, "proxy": f"http://p:{MARK}-proxy@127.0.0.1:9"},
-            "socks.example": {
-                **proxied,
-                "proxy": "socks5://127.0.0.1:9",
-                "proxy_credentials": {"username": "p", "password": f"{MARK}-socks"},
-            },
-        }
+        arm(broken, echoing, leading)
+        asked = [tokens, basic, cdn, broken, echoing, leading]
+        registries = settings_of(dict(zip(NAMES, asked, strict=True)))
         settings = {
             "registries": mirrors_of(registries),
             "auth": {"htpasswd": str(tmp_path / "users")},

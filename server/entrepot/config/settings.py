@@ -103,6 +103,11 @@ class Settings(Frozen):
     compatibility: CompatibilitySettings = CompatibilitySettings()
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
 
+    @property
+    def private(self) -> frozenset[str]:
+        """The registries that only clients who say who they are may have anything of."""
+        return frozenset(name for name, one in self.registries.items() if one.private)
+
     def exposures(self) -> Iterator[str]:
         """Tell what others may come to know by these settings, though that may be wanted."""
         for name, registry in self.registries.items():
