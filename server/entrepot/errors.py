@@ -9,7 +9,10 @@
     │   ├── RangeNotSatisfiable  start at or past the end (rule T-8)
     │   ├── RangeUnsupported     more ranges than we answer (rules P-4, L-7)
     │   ├── Unsupported          an operation this registry never performs (N-4)
-    │   └── NotListed            a list this registry does not keep (M-4)
+    │   ├── NotListed            a list this registry does not keep (M-4)
+    │   ├── BodyTooLarge         a request with more of a body than anybody needs
+    │   ├── Unauthenticated      only for clients that say who they are (P27)
+    │   └── TooManyFailures      wrong passwords from one address
     ├── AttemptError             what one mirror did, once; carried inside an `Exhausted`
     │   ├── MirrorNotFound       a real 404 under the full Accept set (rule U-1)
     │   ├── MirrorUnreachable    refused, reset, no route, no name, TLS failure
@@ -86,6 +89,23 @@ class Unsupported(RequestError):
 
 class NotListed(RequestError):
     """A list that this registry does not keep."""
+
+
+class BodyTooLarge(RequestError):
+    """A request with a body, which none that we answer has."""
+
+
+class Unauthenticated(RequestError):
+    """What is asked for is only for clients that say who they are (P27)."""
+
+
+class TooManyFailures(RequestError):
+    """So many wrong passwords came from one address that no more are looked at for a while."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 60.0) -> None:
+        """`retry_after_s` is seconds from now."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class AttemptError(EntrepotError):

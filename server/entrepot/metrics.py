@@ -103,6 +103,14 @@ class Metrics:
             registry=self.registry,
         )
         self.cache = CacheMetrics(self.registry)
+        self._refused = Counter(
+            "entrepot_refused_connections",
+            "Connections not let in, or cut off, by reason (too_many_connections,"
+            " too_many_from_one_address, malformed, head_too_large, slow_head, slow_reader,"
+            " no_handshake).",
+            ["reason"],
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, ...], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
@@ -128,6 +136,10 @@ class Metrics:
     def rejected(self, registry: str, mirror: str) -> None:
         """Count one download that did not verify."""
         self._labelled(self._rejected, "rejected", registry, mirror).inc()
+
+    def refused(self, reason: str) -> None:
+        """Count one connection of a client that was not let in, or cut off."""
+        self._labelled(self._refused, "refused", reason).inc()
 
     def render(self) -> bytes:
         """The text exposition format, UTF-8."""

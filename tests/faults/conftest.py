@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 DEFAULT_SEED = 20260801
+DEFAULT_FUZZ_REQUESTS = 20_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -25,6 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=100,
         help="what the cache may hold in tests/faults/test_limits.py, which pulls ten times that",
     )
+    parser.addoption(
+        "--fuzz-requests",
+        type=int,
+        default=DEFAULT_FUZZ_REQUESTS,
+        help="how many hostile requests tests/faults/test_fuzz.py sends",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +48,12 @@ def _seed_of(config: pytest.Config) -> int:
 def fault_seed(request: pytest.FixtureRequest) -> int:
     """The number given by --fault-seed."""
     return _seed_of(request.config)
+
+
+@pytest.fixture
+def fuzz_requests(request: pytest.FixtureRequest) -> int:
+    """The number given by --fuzz-requests."""
+    return int(request.config.getoption("--fuzz-requests", DEFAULT_FUZZ_REQUESTS))
 
 
 @pytest.fixture

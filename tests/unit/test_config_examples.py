@@ -6,6 +6,13 @@ import pytest
 import yaml
 
 from entrepot.config import MirrorSettings, Settings, default_path, load_settings, preset_path
+from entrepot.config.clients import (
+    AdminSettings,
+    AuthSettings,
+    ClientSettings,
+    ListenSettings,
+    TlsSettings,
+)
 from entrepot.config.credentials import Credentials
 from entrepot.config.frozen import Frozen
 from entrepot.config.keys import written_keys
@@ -15,7 +22,6 @@ from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
     CompatibilitySettings,
-    ListenSettings,
     LogSettings,
     RegistrySettings,
     TagSettings,
@@ -32,6 +38,8 @@ SECTIONS: dict[str, type[Frozen]] = {
     "tags": TagSettings,
     "log": LogSettings,
     "compatibility": CompatibilitySettings,
+    "auth": AuthSettings,
+    "clients": ClientSettings,
 }
 
 
@@ -67,6 +75,8 @@ def test_one_registry_and_one_mirror_have_every_key_written() -> None:
         (Credentials, set()),
         (TagRuleSettings, set()),
         (ListenSettings, {"port"}),  # and `host`, which another model has too
+        (AdminSettings, {"port"}),
+        (TlsSettings, set()),
         (RedirectRule, set()),
         (BandwidthRule, set()),
     ],

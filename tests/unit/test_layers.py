@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "log": {"errors"},
     "metrics": {"errors"},
     "allocator": set[str](),
+    "descriptors": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
     "clients": {"oci"} | COMMON,
@@ -29,8 +30,20 @@ MAY_IMPORT = {
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
     "web": {"oci", "config", "mirror"} | COMMON,
-    "app": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
-    "cli": {"oci", "config", "app", "archive", "clients", "allocator"} | COMMON,
+    "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
+    "app": {
+        "assembly",
+        "oci",
+        "config",
+        "mirror",
+        "store",
+        "upstream",
+        "trust",
+        "web",
+        "descriptors",
+    }
+    | COMMON,
+    "cli": {"oci", "config", "app", "archive", "clients", "allocator", "descriptors"} | COMMON,
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.

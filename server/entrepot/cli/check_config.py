@@ -39,7 +39,15 @@ def summarize(settings: Settings) -> Iterator[str]:
     """Tell in a few lines what the settings come to; no secrets among them."""
     for listener in settings.listen:
         default = f", {listener.registry} where none is named" if listener.registry else ""
-        yield f"listen    {listener}{default}"
+        tls = listener.tls
+        how = (
+            ""
+            if tls is None
+            else ", HTTPS with client certificates"
+            if tls.client_ca
+            else ", HTTPS"
+        )
+        yield f"listen    {listener}{how}{default}"
     for host, registry in settings.hosts.items():
         yield f"host      {host} means {registry}"
     yield f"admin     {settings.admin or 'off'}"
@@ -50,12 +58,15 @@ def summarize(settings: Settings) -> Iterator[str]:
     yield from _limits(settings.cache)
     for name, registry_settings in settings.registries.items():
         aliases = registry_settings.aliases
-        yield f"registry  {name}" + (f", also {', '.join(aliases)}" if aliases else "")
+        private = ", private" if registry_settings.private else ""
+        yield f"registry  {name}{private}" + (f", also {', '.join(aliases)}" if aliases else "")
         sampled = _SAMPLE_REGISTRY in (name, *aliases)
         for place, mirror in enumerate(registry_settings.mirrors, start=1):
             sample = f": {_sample(name, mirror)}" if sampled else ""
             authority = " (authority)" if mirror.authority else ""
             yield f"  {place}. {mirror.name}{authority}{sample}"
+    for exposure in settings.exposures():
+        yield f"warning   {exposure}"
 
 
 def _limits(cache: CacheSettings) -> Iterator[str]:

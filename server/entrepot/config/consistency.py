@@ -14,6 +14,7 @@ from entrepot.config.layering import Layers
 from entrepot.config.mirrors import default_name
 from entrepot.config.problems import Place, Problem, nearest, write_place
 
+_WHERE = {"address", "host", "port"}
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
@@ -24,6 +25,7 @@ def find_contradictions(layers: Layers) -> Iterator[Problem]:
     yield from _listeners(layers)
     yield from _mirror_names(layers)
     yield from _kept_registries(layers)
+    yield from _proofs(layers)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -86,7 +88,7 @@ def _listeners(layers: Layers) -> Iterator[Problem]:
     for place, entry in [*_listen_entries(layers), (("admin",), layers.data.get("admin"))]:
         written = entry
         if isinstance(entry, dict):
-            written = {key: value for key, value in entry.items() if key != "registry"}
+            written = {key: value for key, value in entry.items() if key in _WHERE}
         try:
             address = Address.model_validate(written)
         except ValidationError:
@@ -132,3 +134,22 @@ def _kept_registries(layers: Layers) -> Iterator[Problem]:
             yield layers.problem(
                 ("cache", "keep", index), message + (f", but {meant} is" * bool(meant))
             )
+
+
+def _proofs(layers: Layers) -> Iterator[Problem]:
+    """Find what only clients who say who they are may have, when nobody can say that."""
+    certificates = [_mapping(entry).get("tls") for _, entry in _listen_entries(layers)]
+    if _mapping(layers.data.get("auth")).get("htpasswd") is not None or any(
+        _mapping(tls).get("client_ca") is not None for tls in certificates
+    ):
+        return
+    places: list[Place] = [
+        ("registries", name, "private")
+        for name in _mapping(layers.data.get("registries"))
+        if layers.value(("registries", name, "private")) is True
+    ]
+    if layers.value(("auth", "required")) is True:
+        places.append(("auth", "required"))
+    for place in places:
+        message = "but no client can say who it is: give auth.htpasswd, or a listener tls.client_ca"
+        yield layers.problem(place, message)

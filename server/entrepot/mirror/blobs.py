@@ -183,12 +183,17 @@ class Blobs:
             stored = await self.store.get(digest)
             if stored is not None:
                 self.manifests.catalog.use_blob(digest, self.manifests.clock())
-                return await self._cached(digest, stored, lease)
+                return await self._cached(image, stored, lease, deadline)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)
             self._raise_if_offline(image, digest)
-            fill, started = self.fills.join(await self._wanted(image, digest))
+            wanted = await self._wanted(image, digest)
+            await self._check_begun(image, digest, deadline)
+            fill, started = self.fills.join(wanted)
             source = "fill" if started else "join"
+        if not fill.public and not self.manifests.privacy.covers(image.registry):
+            await self._confirm(image, digest, deadline)
+            fill.publish()
         await _opened(fill, deadline)
         file = await fill.open_file()
         try:
@@ -203,18 +208,36 @@ class Blobs:
 
         Raises as `open` does.
         """
+        privacy = self.manifests.privacy
         stored = await self.store.size(digest)
-        if stored is not None:
+        if stored is not None and await privacy.may_give(image.registry, digest):
             if await self._is_manifest(digest, stored):
                 raise _is_a_manifest(digest)
             return stored, "hit"
         fill = self.fills.get(digest)
-        if fill is not None and fill.opened and fill.size is not None:
+        may_join = fill is not None and (fill.public or privacy.covers(image.registry))
+        if fill is not None and may_join and fill.opened and fill.size is not None:
             return fill.size, "join"
         if await self._is_manifest(digest, 0):
             raise _is_a_manifest(digest)
+        return await self._size(image, digest, deadline), "miss"
+
+    async def _size(self, image: ImageName, digest: Digest, deadline: float) -> int:
         key = (image.registry, str(image.repository), digest)
-        return await self.flights.join(key, lambda: self._ask_size(image, digest, deadline)), "miss"
+        size = await self.flights.join(key, lambda: self._ask_size(image, digest, deadline))
+        await self.manifests.privacy.publish(image.registry, digest)
+        return size
+
+    async def _confirm(self, image: ImageName, digest: Digest, deadline: float) -> None:
+        """Have a mirror of this registry say that it has `digest`, unless that is known (P27)."""
+        if not await self.manifests.privacy.may_give(image.registry, digest):
+            await self._size(image, digest, deadline)
+
+    async def _check_begun(self, image: ImageName, digest: Digest, deadline: float) -> None:
+        """What is there of a broken-off download may have come from a private registry."""
+        known = self.manifests.privacy.is_known_public(image.registry, digest)
+        if not known and await self.store.has_begun(digest):
+            await self._confirm(image, digest, deadline)
 
     def _raise_if_offline(self, image: ImageName, digest: Digest) -> None:
         """No fill is begun that could only fail, and leave an empty file."""
@@ -235,8 +258,13 @@ class Blobs:
             return self.fills.get(digest)
         return fill
 
-    async def _cached(self, digest: Digest, stored: OpenBlob, lease: Lease) -> CachedReader:
+    async def _cached(
+        self, image: ImageName, stored: OpenBlob, lease: Lease, deadline: float
+    ) -> CachedReader:
+        digest = lease.digest
         try:
+            if not stored.public:
+                await self._confirm(image, digest, deadline)
             is_manifest = await self._is_manifest(digest, stored.size)
         except BaseException:
             stored.close()
@@ -289,6 +317,7 @@ class Blobs:
             repository=image.repository,
             prefer=hint.mirror if hint is not None else None,
             expected_size=size,
+            private=self.manifests.privacy.covers(image.registry),
         )
 
     async def _told_size(self, digest: Digest) -> int | None:

@@ -69,6 +69,7 @@ class Fill:
     _told_bytes: int = 0
     _telling: asyncio.TimerHandle | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _published: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
@@ -82,6 +83,17 @@ class Fill:
     def opened(self) -> bool:
         """A mirror has answered: what there is to say in the response's head is known."""
         return self._opened
+
+    @property
+    def public(self) -> bool:
+        """Whether clients of public registries may join it (P27)."""
+        return self._published or not self.wanted.private
+
+    def publish(self) -> None:
+        """A public registry has it as well: from here on it is for everybody."""
+        self._published = True
+        if self._partial is not None:
+            self._partial.public = True
 
     @property
     def sources(self) -> str:
@@ -157,7 +169,7 @@ class Fill:
             self._fail(error)
         except Exception as error:  # readers must hear of it, whatever it is
             log.exception("fill.died", digest=str(self.wanted.digest))
-            self._fail(TransferBroken(f"internal error: {error!r}"))
+            self._fail(TransferBroken(f"internal error ({type(error).__name__})"))
         finally:
             self.metrics.fills.dec()
             if self._partial is not None:
@@ -179,7 +191,8 @@ class Fill:
             self._finish(stored)
             return
         began = asyncio.get_running_loop().time()
-        partial = self._partial = await self.store.begin(self.wanted.digest)
+        partial = self._partial = await self.store.begin(self.wanted.digest, public=self.public)
+        partial.public = self.public  # it may have been published meanwhile
         self._resumed = partial.written.total > 0
         self._expect(partial)
         self._fetch = Fetch(

@@ -15,6 +15,7 @@ from entrepot.mirror.flights import Flights
 from entrepot.mirror.hints import Hints
 from entrepot.mirror.memory import ManifestMemory, NegativeCache
 from entrepot.mirror.names import ImageName
+from entrepot.mirror.privacy import Privacy
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import Registry, asking_order
 from entrepot.mirror.room import Room
@@ -74,9 +75,19 @@ class Manifests:
     hints: Hints = field(default_factory=Hints)
     memory: ManifestMemory = field(default_factory=ManifestMemory)
     negative: NegativeCache = field(default_factory=NegativeCache)
+    private: frozenset[str] = frozenset()
+    privacy: Privacy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.privacy = Privacy(self.store, self.private)
+
+    def peek_for(self, image: ImageName, digest: Digest) -> Served | None:
+        """The manifest if it is in memory and may be given in that name: no await, no I/O."""
+        known = self.privacy.is_known_public(image.registry, digest)
+        return self.peek(digest) if known else None
 
     def peek(self, digest: Digest) -> Served | None:
-        """The manifest if it is in memory: no await, no I/O."""
+        """The manifest if it is in memory, whoever it is for: no await, no I/O."""
         manifest = self.memory.get(digest)
         if manifest is None:
             return None
@@ -86,7 +97,7 @@ class Manifests:
     async def get(self, image: ImageName, digest: Digest, deadline: float) -> Served:
         """The manifest, whoever has it. Raises ManifestUnknown, AllFailed or AllThrottled."""
         held = await self.held(digest)
-        if held is not None:
+        if held is not None and await self.privacy.may_give(image.registry, digest):
             return Served(held, "hit")
         key = (image.registry, str(image.repository), str(digest))
         self.raise_if_absent(key)
@@ -137,6 +148,7 @@ class Manifests:
         schema 1 stays in memory: its tags are not kept beyond that (F-3).
         """
         self._remember(manifest, mirror)
+        self.privacy.learn(image.registry, manifest.digest)
         if manifest.media_type == SCHEMA1_SIGNED:
             return
         record = ManifestRecord(
@@ -149,8 +161,9 @@ class Manifests:
             used_at=self.clock(),
         )
         try:
+            public = not self.privacy.covers(image.registry)
             async with self.room.place(manifest.digest, manifest.size, manifest=True):
-                await self.store.put(manifest.digest, manifest.body)
+                await self.store.put(manifest.digest, manifest.body, public=public)
                 if tag is not None:
                     await self.catalog.record(record, linked_children(manifest), tag)
                 else:

@@ -56,8 +56,11 @@ class NegativeCache:
         self._absent: OrderedDict[Hashable, tuple[float, ManifestUnknown]] = OrderedDict()
 
     def put(self, key: Hashable, error: ManifestUnknown, until: float) -> None:
-        """Remember `error` as the answer for `key` up to `until`."""
-        self._absent[key] = (until, error)
+        """Remember `error` as the answer for `key` up to `until`.
+
+        A copy: the original is raised, and holds on to every frame that it passes.
+        """
+        self._absent[key] = (until, ManifestUnknown(str(error), error.attempts))
         while len(self._absent) > self._capacity:
             self._absent.popitem(last=False)
 

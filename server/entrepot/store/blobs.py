@@ -18,8 +18,17 @@ from entrepot.oci.manifest import read_manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
 from entrepot.store.draft import Draft, remove_partial, survey
 from entrepot.store.journal import this_boot
-from entrepot.store.layout import PRIVATE_DIRECTORY_MODE, VERSION, Layout
+from entrepot.store.layout import (
+    BLOB_MODE,
+    PRIVATE_BLOB_MODE,
+    PRIVATE_DIRECTORY_MODE,
+    VERSION,
+    Layout,
+    is_public,
+)
 from entrepot.store.lock import DirectoryLock
+from entrepot.store.nofollow import open_regular, regular_status
+from entrepot.store.ownership import check_cache
 from entrepot.store.partial import Partial
 from entrepot.store.placement import make_directories, place, write_blob, write_durably
 from entrepot.store.removals import Removals
@@ -32,10 +41,14 @@ WRITE_THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class OpenBlob:
-    """A blob open for reading, unbuffered, from 0. Whoever got it closes it."""
+    """A blob open for reading, unbuffered, from 0. Whoever got it closes it.
+
+    `public` is false while it is known from private registries only.
+    """
 
     file: BinaryIO
     size: int
+    public: bool = True
 
     def close(self) -> None:
         """Close the file: one system call that does not touch the disk."""
@@ -122,16 +135,33 @@ class BlobStore:
         path = self.layout.blob(digest)
         return await self._reads.run(lambda: _read_proved(digest, path, limit))
 
-    async def put(self, digest: Digest, data: bytes) -> None:
+    async def is_public(self, digest: Digest) -> bool:
+        """Whether a whole blob is here that somebody who may see public registries may see."""
+        path = self.layout.blob(digest)
+        return await self._reads.run(lambda: _is_public(path))
+
+    async def publish(self, digest: Digest) -> None:
+        """A public registry has it as well: give it to everybody from now on, if it is here."""
+        path = self.layout.blob(digest)
+        await self._writes.run(lambda: _publish(path))
+
+    async def has_begun(self, digest: Digest) -> bool:
+        """Whether there are bytes of a download of it; whose they are is not known."""
+        path = self.layout.partial(digest)
+        return await self._reads.run(lambda: os.path.lexists(path))
+
+    async def put(self, digest: Digest, data: bytes, *, public: bool = True) -> None:
         """Keep a small blob; on return it outlives a power cut. Corrupt when it is not `digest`.
 
-        For a signed schema 1 manifest the digest is of the payload without signatures (F-3). Waits
-        for the end of a removal of the same blob, as `begin` and `Partial.commit` do.
+        For a signed schema 1 manifest the digest is of the payload without signatures (F-3). With
+        `public` one that is here already becomes public; without, it stays what it is. Waits for
+        the end of a removal of the same blob, as `begin` and `Partial.commit` do.
         """
         await self.removals.settled(digest)
         temporary = self.layout.temporary / f"{digest.hex[:16]}.{secrets.token_hex(8)}"
         path = self.layout.blob(digest)
-        await self._writes.run(lambda: _put(digest, data, temporary, path))
+        mode = BLOB_MODE if public else PRIVATE_BLOB_MODE
+        await self._writes.run(lambda: _put(digest, data, temporary, path, mode))
 
     async def delete(self, digest: Digest) -> bool:
         """Remove a whole blob; whether it was there. Open readers keep it until they close."""
@@ -146,11 +176,11 @@ class BlobStore:
         """Tell the bytes that may still be written to the file system, and its size."""
         return await self._writes.run(lambda: _disk_space(self.layout.root))
 
-    async def begin(self, digest: Digest) -> Partial:
+    async def begin(self, digest: Digest, *, public: bool = True) -> Partial:
         """Go on with the download of `digest`, or start it; the caller ends it.
 
         StoreError while another download of it has not ended. Bytes found on the disk are
-        hashed before this returns.
+        hashed before this returns. `public` is what it will be as a whole blob.
         """
         if digest in self._partials:
             raise StoreError(f"{digest} is being downloaded already")
@@ -165,6 +195,7 @@ class BlobStore:
                 lambda: self._ended(digest, partial),
                 lambda: self.removals.settled(digest),
             )
+            partial.public = public
             self._partials[digest] = partial
             try:
                 await partial.catch_up()
@@ -204,6 +235,7 @@ class BlobStore:
 
     def _open(self) -> UUID:
         layout = self.layout
+        check_cache(layout)
         make_directories(layout.blobs)
         layout.partials.mkdir(PRIVATE_DIRECTORY_MODE, exist_ok=True)
         self._lock.acquire()
@@ -236,7 +268,7 @@ class BlobStore:
                 digest = Digest(directory.parent.name, directory.name)
             except DigestInvalid:
                 continue
-            if digest in self._partials:
+            if digest in self._partials or directory.is_symlink():
                 continue
             try:
                 trusted, mtime = survey(directory, self._boot)
@@ -262,10 +294,13 @@ def _check_version(layout: Layout) -> None:
 
 def _open_blob(path: Path) -> OpenBlob | None:
     try:
-        file = path.open("rb", buffering=0)
+        file = open_regular(path)
     except FileNotFoundError:
         return None
-    return OpenBlob(file, os.fstat(file.fileno()).st_size)
+    if file is None:
+        return None
+    status = os.fstat(file.fileno())
+    return OpenBlob(file, status.st_size, is_public(status.st_mode))
 
 
 def _close_blob(blob: OpenBlob | None) -> None:
@@ -274,10 +309,24 @@ def _close_blob(blob: OpenBlob | None) -> None:
 
 
 def _length(path: Path) -> int | None:
+    status = regular_status(path)
+    return None if status is None else status.st_size
+
+
+def _is_public(path: Path) -> bool:
+    status = regular_status(path)
+    return status is not None and is_public(status.st_mode)
+
+
+def _publish(path: Path) -> None:
     try:
-        return path.stat().st_size
+        file = open_regular(path)
     except FileNotFoundError:
-        return None
+        return
+    if file is not None:
+        with file:
+            os.fchmod(file.fileno(), BLOB_MODE)
+            os.fsync(file.fileno())
 
 
 def _lengths(paths: Mapping[Digest, Path]) -> dict[Digest, int]:
@@ -287,10 +336,13 @@ def _lengths(paths: Mapping[Digest, Path]) -> dict[Digest, int]:
 
 def _read_proved(digest: Digest, path: Path, limit: int) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        file = open_regular(path, buffering=-1)
     except FileNotFoundError:
         return None
+    if file is None:
+        return None
+    with file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         raise StoreError(f"{digest}: more than {limit} bytes")
     if not _is(digest, data):
@@ -298,11 +350,13 @@ def _read_proved(digest: Digest, path: Path, limit: int) -> bytes | None:
     return data
 
 
-def _put(digest: Digest, data: bytes, temporary: Path, path: Path) -> None:
+def _put(digest: Digest, data: bytes, temporary: Path, path: Path, mode: int) -> None:
     if not _is(digest, data):
         raise Corrupt(f"{digest}: not what was to be kept under that name")
     if _length(path) != len(data):
-        write_blob(temporary, path, data)
+        write_blob(temporary, path, data, mode)
+    elif mode == BLOB_MODE:
+        _publish(path)
 
 
 def _is(digest: Digest, data: bytes) -> bool:

@@ -22,7 +22,13 @@ from entrepot.store.chunk import Chunk, Held
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
-from entrepot.store.layout import BLOB_MODE, PRIVATE_DIRECTORY_MODE, Layout
+from entrepot.store.layout import BLOB_MODE, Layout
+from entrepot.store.nofollow import (
+    make_private_directory,
+    open_for_writing,
+    open_regular,
+    regular_status,
+)
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
 
@@ -40,7 +46,9 @@ class Draft:
         self._durable_every = durable_every
         self._directory = layout.partial(digest)
         self._path = self._directory / "data"
-        self._data = _open_data(self._path)
+        self.mode = BLOB_MODE
+        make_private_directory(self._directory)
+        self._data = open_for_writing(self._path)
         try:
             found = replay(_read(self._map), boot).within(os.fstat(self._data).st_size)
             if not found.written:
@@ -145,7 +153,7 @@ class Draft:
             if not self._is_proved():
                 raise Corrupt(f"{self.digest}: not what was downloaded")
             self._fsync_data()
-            os.fchmod(self._data, BLOB_MODE)
+            os.fchmod(self._data, self.mode)
             with self._state:
                 place(self._path, target)
                 self._path = target
@@ -197,7 +205,10 @@ class Draft:
     def open_reader(self) -> BinaryIO:
         """Open the file for reading, wherever it is by now."""
         with self._state:
-            return self._path.open("rb", buffering=0)
+            file = open_regular(self._path)
+        if file is None:
+            raise StoreError(f"{self.digest}: its file was replaced by something else")
+        return file
 
     def _reserve(self, start: int, stop: int) -> tuple[Interval, ...]:
         with self._state:
@@ -361,6 +372,9 @@ class Draft:
 
 def remove_partial(directory: Path) -> None:
     """Remove the files of a download and its directory, as far as they exist."""
+    if directory.is_symlink():  # what it leads to is not ours
+        directory.unlink()
+        return
     for name in ("map", "map.new", "data"):
         (directory / name).unlink(missing_ok=True)
     with contextlib.suppress(FileNotFoundError):
@@ -369,26 +383,21 @@ def remove_partial(directory: Path) -> None:
 
 def survey(directory: Path, boot: UUID) -> tuple[Trusted, float]:
     """Tell what a closed download has, and when it was last written to (seconds of the epoch)."""
-    try:
-        status = (directory / "data").stat()
-    except FileNotFoundError:
-        return Trusted(), directory.stat().st_mtime
+    status = regular_status(directory / "data")
+    if status is None:
+        return Trusted(), directory.lstat().st_mtime
     return replay(_read(directory / "map"), boot).within(status.st_size), status.st_mtime
-
-
-def _open_data(path: Path) -> int:
-    path.parent.mkdir(PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
-    # a process that died while committing may have left it read-only
-    with contextlib.suppress(FileNotFoundError):
-        path.chmod(0o600)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        file = open_regular(path, buffering=-1)
     except FileNotFoundError:
         return b""
+    if file is None:
+        return b""
+    with file:
+        return file.read()
 
 
 def _write_all(descriptor: int, chunk: Chunk) -> None:

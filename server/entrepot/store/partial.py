@@ -8,6 +8,7 @@ from typing import BinaryIO
 from entrepot.oci.digest import Digest
 from entrepot.store.chunk import Chunk
 from entrepot.store.draft import Draft
+from entrepot.store.layout import BLOB_MODE, PRIVATE_BLOB_MODE, is_public
 from entrepot.store.rangeset import RangeSet
 from entrepot.store.threads import DiskThreads
 
@@ -49,6 +50,15 @@ class Partial:
     def digest(self) -> Digest:
         """What the bytes will be."""
         return self._draft.digest
+
+    @property
+    def public(self) -> bool:
+        """Whether it will be for everybody once it is whole; may be changed until `commit`."""
+        return is_public(self._draft.mode)
+
+    @public.setter
+    def public(self, public: bool) -> None:
+        self._draft.mode = BLOB_MODE if public else PRIVATE_BLOB_MODE
 
     @property
     def written(self) -> RangeSet:

@@ -9,6 +9,7 @@ from entrepot.errors import (
     AllThrottled,
     Attempt,
     BlobUnknown,
+    BodyTooLarge,
     Corrupt,
     DigestInvalid,
     DiskFull,
@@ -27,13 +28,18 @@ from entrepot.errors import (
     RangeUnsupported,
     StoreError,
     TagInvalid,
+    TooManyFailures,
     TransferBroken,
+    Unauthenticated,
     Unsupported,
 )
 from entrepot.oci.errorcode import ErrorCode, error_body
 
 RETRY_AFTER_S = 10
 """What a client is told when nobody told us anything better."""
+
+CHALLENGE = 'Basic realm="entrepot"'
+"""Never a mirror's own: its realm would send the node elsewhere with its password (A-2)."""
 
 TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     NameInvalid: (400, ErrorCode.NAME_INVALID),
@@ -44,6 +50,9 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     RangeUnsupported: (400, ErrorCode.UNSUPPORTED),
     Unsupported: (405, ErrorCode.UNSUPPORTED),
     NotListed: (404, ErrorCode.UNSUPPORTED),
+    BodyTooLarge: (413, ErrorCode.UNSUPPORTED),
+    Unauthenticated: (401, ErrorCode.UNAUTHORIZED),
+    TooManyFailures: (429, ErrorCode.TOOMANYREQUESTS),
     ManifestUnknown: (404, ErrorCode.MANIFEST_UNKNOWN),
     BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
     AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
@@ -103,6 +112,10 @@ def error_reply(
             status = 429
     elif status >= 500 and not isinstance(error, Offline):  # it lasts until somebody ends it
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, TooManyFailures):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = CHALLENGE
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, Unsupported):

@@ -70,6 +70,10 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
         "  3. t.example: does not carry k8s.gcr.io/pause:3.1",
         "registry  mcr.microsoft.com",
         "  1. mcr.microsoft.com",
+        (
+            "warning   registry.k8s.io is fetched with credentials (flat) and served to everybody;"
+            " with `private: true` clients are asked for a password"
+        ),
     ]
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from entrepot.config.addresses import Address
-from entrepot.config.settings import ListenSettings, Settings
+from entrepot.config.clients import AdminSettings, ListenSettings
+from entrepot.config.settings import Settings
 
 
 def test_nothing_given_is_the_documented_default() -> None:
     settings = Settings()
     assert [str(listener) for listener in settings.listen] == ["0.0.0.0:5000"]
-    assert settings.admin == Address(host="127.0.0.1", port=5001)
+    assert settings.admin == AdminSettings(host="127.0.0.1", port=5001)
     assert settings.cache.path == Path("/var/lib/entrepot")
     assert (settings.timeouts.headers, settings.timeouts.overtake) == (25.0, 2.0)
     assert (settings.tags.ttl, settings.tags.negative_ttl) == (300.0, 30.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from entrepot.errors import ManifestUnknown
 from entrepot.mirror.memory import ManifestMemory, NegativeCache
 from entrepot.oci.digest import Digest
@@ -50,5 +52,21 @@ def test_an_absence_holds_until_its_time_and_the_oldest_are_forgotten() -> None:
     for key in "abc":
         absences.put(key, error, until=10.0)
     assert absences.get("a", 5.0) is None
-    assert absences.get("c", 9.9) is error
+    assert str(absences.get("c", 9.9)) == "no"
     assert absences.get("c", 10.0) is None
+
+
+def raise_it(error: Exception) -> None:
+    raise error
+
+
+def test_a_remembered_absence_holds_on_to_no_frames() -> None:
+    """A hundred thousand questions for what nobody has would otherwise fill the memory."""
+    cache = NegativeCache()
+    error = ManifestUnknown("nobody has it")
+    cache.put("key", error, until=10.0)
+    with pytest.raises(ManifestUnknown):
+        raise_it(error)
+    known = cache.get("key", now=0.0)
+    assert known is not None
+    assert (str(known), known.__traceback__) == ("nobody has it", None)

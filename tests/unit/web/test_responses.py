@@ -12,6 +12,7 @@ from typing import BinaryIO
 import pytest
 from aiohttp import web
 
+from entrepot.config import ClientSettings
 from entrepot.errors import TransferBroken
 from entrepot.mirror.names import ImageName
 from entrepot.oci.byterange import ByteRange
@@ -125,7 +126,9 @@ async def sending(
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         headers = blob_headers(image_name(via_ns=False), DIGEST, reader.size, part, "fill")
         response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
-        await send_blob(request, response, reader, part, exchange)
+        await send_blob(
+            request, response, reader, part, exchange, patience_s=ClientSettings().patience_s
+        )
         return response
 
     runner = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False)

@@ -1,0 +1,182 @@
+"""Settings become objects: the cache, the mirrors and the policy between them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import structlog
+
+from entrepot.config import (
+    CacheSettings,
+    Settings,
+)
+from entrepot.errors import Offline
+from entrepot.metrics import Metrics
+from entrepot.mirror.blobs import Blobs
+from entrepot.mirror.fills import Fills
+from entrepot.mirror.flights import Flights
+from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.listings import Listings
+from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.memory import ManifestMemory
+from entrepot.mirror.names import NameTable
+from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.refetch import RefetchCost
+from entrepot.mirror.registry import Registry
+from entrepot.mirror.room import Room
+from entrepot.mirror.sweep import sweep_partials
+from entrepot.mirror.tags import Tags
+from entrepot.mirror.wanted import FillRules
+from entrepot.mirror.watermarks import Limits
+from entrepot.store.blobs import BlobStore
+from entrepot.store.catalog import Catalog
+from entrepot.store.closure import Closure
+from entrepot.tasks import TaskOwner
+from entrepot.upstream.gate import Gates
+from entrepot.upstream.mirror import MirrorClient
+from entrepot.upstream.outbound import Outbound
+from entrepot.web.frontend import Services
+
+F = TypeVar("F", bound=Flights[Any, Any])
+
+log = structlog.get_logger(__name__)
+
+
+async def assemble(settings: Settings, stack: AsyncExitStack) -> Services:
+    """Open the cache and make everything that listeners ask; `stack` closes it again.
+
+    Raises StoreError when the cache directory cannot be used.
+    """
+    metrics = Metrics()
+    store, catalog = await _opened(settings, stack)
+    outbound = _outbound(settings, metrics)
+    registries = await _registries(settings, outbound, stack)
+    owner = TaskOwner("flights")
+    stack.push_async_callback(owner.aclose)
+    sweep = sweep_partials(store, settings.cache.unfinished, time.time)
+    _ = owner.start(sweep, name="sweep of partials")
+    names = _names(settings)
+    room = _room(settings.cache, store, catalog, metrics, names)
+    room.cost = RefetchCost(registries, time.monotonic)
+    stack.push_async_callback(room.aclose)
+    await room.start()
+    fills = Fills(store, room, metrics, _fill_rules(settings))
+    stack.push_async_callback(fills.aclose)
+    outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
+    overtake_s = settings.timeouts.overtake
+    manifests = Manifests(
+        registries=registries,
+        store=store,
+        catalog=catalog,
+        room=room,
+        flights=_stopped(outbound, Flights(owner, "manifest")),
+        metrics=metrics,
+        overtake_s=overtake_s,
+        negative_ttl_s=settings.tags.negative_ttl,
+        clock=time.time,
+        memory=ManifestMemory(settings.cache.memory),
+        private=settings.private,
+    )
+    room.forget = manifests.forget
+    tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
+    return Services(
+        names=names,
+        manifests=manifests,
+        tags=tags,
+        blobs=Blobs(
+            registries=registries,
+            store=store,
+            manifests=manifests,
+            fills=fills,
+            flights=_stopped(outbound, Flights(owner, "blob size")),
+            metrics=metrics,
+            overtake_s=overtake_s,
+        ),
+        listings=Listings(
+            registries=registries,
+            catalog=catalog,
+            tags_by_name=tags,
+            flights=_stopped(outbound, Flights(owner, "list")),
+            metrics=metrics,
+            overtake_s=overtake_s,
+        ),
+        offline=OfflineDoor(
+            outbound, manifests, tags, Closure(catalog, store), settings.offline_serves_incomplete
+        ),
+        metrics=metrics,
+        clients=settings.clients,
+        headers_s=settings.timeouts.headers,
+        not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
+    )
+
+
+async def _opened(settings: Settings, stack: AsyncExitStack) -> tuple[BlobStore, Catalog]:
+    store = BlobStore(settings.cache.path)
+    await store.open()
+    stack.push_async_callback(store.aclose)
+    catalog = Catalog(store.layout.catalog)
+    await catalog.open()
+    stack.push_async_callback(catalog.aclose)
+    return store, catalog
+
+
+def _names(settings: Settings) -> NameTable:
+    aliases = {name: registry.aliases for name, registry in settings.registries.items()}
+    return NameTable(aliases, settings.hosts)
+
+
+def _room(
+    settings: CacheSettings, store: BlobStore, catalog: Catalog, metrics: Metrics, names: NameTable
+) -> Room:
+    patterns = (each for rule in settings.keep for each in rule.patterns)
+    return Room(
+        store,
+        catalog,
+        time.time,
+        metrics.cache,
+        limits=Limits(settings.max_size, settings.min_free),
+        keeping=Keeping(patterns, names),
+    )
+
+
+def _fill_rules(settings: Settings) -> FillRules:
+    timeouts = settings.timeouts
+    # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
+    return FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
+
+
+def _outbound(settings: Settings, metrics: Metrics) -> Outbound:
+    outbound = Outbound(offline=settings.offline)
+    if settings.offline:
+        log.warning("server.offline", serves_incomplete=settings.offline_serves_incomplete)
+    metrics.offline.set_function(lambda: float(outbound.offline))
+    return outbound
+
+
+def _stopped(outbound: Outbound, flights: F) -> F:
+    """Have them stopped when Entrepot goes offline: what they wait for will not come."""
+    outbound.on_offline(lambda: flights.interrupt(_gone_offline()))
+    return flights
+
+
+def _gone_offline() -> Offline:
+    return Offline("Entrepot has just gone offline")
+
+
+async def _registries(
+    settings: Settings, outbound: Outbound, stack: AsyncExitStack
+) -> dict[str, Registry]:
+    registries = {}
+    gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
+    for name, registry in settings.registries.items():
+        mirrors = []
+        for mirror in registry.mirrors:
+            client = MirrorClient(name, mirror, settings.timeouts, gates, outbound)
+            await client.start()
+            stack.push_async_callback(client.aclose)
+            mirrors.append(client)
+        ttl_s = settings.tags.ttl if registry.tag_ttl is None else registry.tag_ttl
+        registries[name] = Registry(name, tuple(mirrors), ttl_s)
+    return registries
