@@ -15,6 +15,7 @@ from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
@@ -23,6 +24,8 @@ from entrepot.mirror.wanted import FillRules
 from entrepot.oci.reference import RepositoryName
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.opening import opened
+from entrepot.store.upkeep import Upkeep, open_upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.mirror import MirrorClient
 
@@ -60,6 +63,7 @@ class Mirroring:
     blobs: Blobs
     listings: Listings
     metrics: Metrics
+    upkeep: Upkeep
     clock: WallClock = field(default_factory=WallClock)
 
     @staticmethod
@@ -101,23 +105,23 @@ async def mirroring(
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
-        store = BlobStore(cache)
-        await store.open()
-        stack.push_async_callback(store.aclose)
-        catalog = Catalog(store.layout.catalog)
-        await catalog.open()
-        stack.push_async_callback(catalog.aclose)
+        own = await stack.enter_async_context(opened(cache))
+        clock, memory, metrics = WallClock(), ManifestMemory(), Metrics()
+        upkeep = await stack.enter_async_context(
+            open_upkeep(own, metrics, forgotten=memory.drop, clock=clock)
+        )
         clients = [
             await _client(stack, number, mirror, stall_s) for number, mirror in enumerate(mirrors)
         ]
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
-        owner, clock = TaskOwner("test flights"), WallClock()
+        owner = TaskOwner("test flights")
         stack.push_async_callback(owner.aclose)
-        fills = Fills(
-            store, Room(catalog, clock), Metrics(), FillRules(headers_s, overtake_s, give_up_s)
-        )
+        rules = FillRules(headers_s, overtake_s, give_up_s)
+        fills = Fills(own.store, Room(own.catalog, clock), metrics, rules)
         stack.push_async_callback(fills.aclose)
-        yield _wired(registry, catalog, fills, owner, clock)
+        wired = _wired(registry, upkeep, memory, fills, owner)
+        wired.clock = clock
+        yield wired
 
 
 async def _client(
@@ -132,9 +136,13 @@ async def _client(
 
 
 def _wired(
-    registry: Registry, catalog: Catalog, fills: Fills, owner: TaskOwner, clock: WallClock
+    registry: Registry,
+    upkeep: Upkeep,
+    memory: ManifestMemory,
+    fills: Fills,
+    owner: TaskOwner,
 ) -> Mirroring:
-    registries = {REGISTRY: registry}
+    registries, catalog = {REGISTRY: registry}, upkeep.cache.catalog
     metrics, overtake_s = fills.metrics, fills.rules.overtake_s
     manifests = Manifests(
         registries=registries,
@@ -144,7 +152,9 @@ def _wired(
         metrics=metrics,
         overtake_s=overtake_s,
         negative_ttl_s=30.0,
-        clock=clock,
+        clock=fills.room.clock,
+        suspect=upkeep.scrub.check,
+        memory=memory,
     )
     tags = Tags(manifests, catalog, Flights(owner, "tag"))
     return Mirroring(
@@ -162,6 +172,7 @@ def _wired(
             flights=Flights(owner, "size"),
             metrics=metrics,
             overtake_s=overtake_s,
+            suspect=upkeep.suspect,
         ),
         listings=Listings(
             registries=registries,
@@ -172,5 +183,5 @@ def _wired(
             overtake_s=overtake_s,
         ),
         metrics=metrics,
-        clock=clock,
+        upkeep=upkeep,
     )

@@ -24,8 +24,8 @@ from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
-from entrepot.store.blobs import BlobStore
-from entrepot.store.catalog import Catalog
+from entrepot.store.opening import opened
+from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
@@ -44,6 +44,7 @@ class Server:
     """
 
     services: Services
+    upkeep: Upkeep
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
@@ -57,8 +58,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     used and OSError when an address cannot be bound; nothing is left running then.
     """
     async with AsyncExitStack() as stack:
-        services = await _build(settings, stack)
-        server = Server(services)
+        services, upkeep = await _build(settings, stack)
+        server = Server(services, upkeep)
         if settings.admin is not None:
             admin = web.AppRunner(
                 admin_application(services.metrics, lambda: server.ready),
@@ -82,6 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             )
             server.addresses.append(await _listen(stack, runner, listen))
         server.ready = True
+        upkeep.start()
         try:
             yield server
         finally:
@@ -89,14 +91,15 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             log.info("server.draining", seconds=settings.timeouts.drain)
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+async def _build(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Upkeep]:
     metrics = Metrics()
-    store = BlobStore(settings.cache.path)
-    await store.open()
-    stack.push_async_callback(store.aclose)
-    catalog = Catalog(store.layout.catalog)
-    await catalog.open()
-    stack.push_async_callback(catalog.aclose)
+    cache = await stack.enter_async_context(opened(settings.cache.path))
+    store, catalog = cache.store, cache.catalog
+    memory = ManifestMemory(settings.cache.memory)
+    scrub = settings.cache.scrub
+    upkeep = await stack.enter_async_context(
+        open_upkeep(cache, metrics, UpkeepRules(scrub.every, scrub.rate), forgotten=memory.drop)
+    )
     registries = await _registries(settings, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
@@ -117,10 +120,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         overtake_s=overtake_s,
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
-        memory=ManifestMemory(settings.cache.memory),
+        suspect=upkeep.scrub.check,
+        memory=memory,
     )
     tags = Tags(manifests, catalog, Flights(owner, "tag"))
-    return Services(
+    services = Services(
         names=NameTable(
             {name: registry.aliases for name, registry in settings.registries.items()},
             settings.hosts,
@@ -135,6 +139,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             flights=Flights(owner, "blob size"),
             metrics=metrics,
             overtake_s=overtake_s,
+            suspect=upkeep.suspect,
         ),
         listings=Listings(
             registries=registries,
@@ -148,6 +153,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
+    return services, upkeep
 
 
 async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:

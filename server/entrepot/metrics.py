@@ -57,6 +57,27 @@ class Metrics:
             ["registry", "mirror"],
             registry=self.registry,
         )
+        self.scrubbed_bytes = Counter(
+            "entrepot_scrub_bytes", "Bytes of kept blobs hashed again.", registry=self.registry
+        )
+        self.scrubbed_blobs = Counter(
+            "entrepot_scrub_blobs", "Kept blobs hashed again.", registry=self.registry
+        )
+        self.rotten = Counter(
+            "entrepot_scrub_rotten",
+            "Kept blobs that were not what their digest says any more; moved to quarantine/.",
+            registry=self.registry,
+        )
+        self.scrub_round = Gauge(
+            "entrepot_scrub_round_timestamp_seconds",
+            "When every blob had last been hashed again, in seconds of the epoch; 0 for never.",
+            registry=self.registry,
+        )
+        self.sweep = Gauge(
+            "entrepot_sweep_timestamp_seconds",
+            "When the last sweep of the cache ended, in seconds of the epoch; 0 for none yet.",
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, ...], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from entrepot.config.addresses import Address, HostName, RegistryHost
 from entrepot.config.frozen import FilePath, Frozen
+from entrepot.config.limits import rate_unless_none
 from entrepot.config.mirrors import MirrorSettings
 from entrepot.config.quantities import Bytes, PositiveSeconds, Seconds
 
@@ -22,6 +23,14 @@ class ListenSettings(Address):
     registry: RegistryHost | None = None
 
 
+class ScrubSettings(Frozen):
+    """How kept blobs are looked after: each is hashed again once in `every` seconds."""
+
+    # Bytes a second at most; None is not at all.
+    rate: Annotated[int | None, BeforeValidator(rate_unless_none)] = 20 * 1024**2
+    every: PositiveSeconds = 30 * 24 * 3600.0
+
+
 class CacheSettings(Frozen):
     """What is kept, and where."""
 
@@ -30,6 +39,7 @@ class CacheSettings(Frozen):
     memory: Bytes = 64 * 1024**2
     # How long a download that nobody has continued is kept, to be gone on with.
     unfinished: PositiveSeconds = 7 * 24 * 3600.0
+    scrub: ScrubSettings = ScrubSettings()
 
 
 class TimeoutSettings(Frozen):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,11 +18,12 @@ from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import Registry, asking_order
 from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import Manifest, descriptors
+from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
+from entrepot.oci.recognition import recognise
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
-from entrepot.store.record import Child, ManifestRecord, TagRecord
+from entrepot.store.record import ManifestRecord, TagRecord, children_of
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -58,7 +59,10 @@ def title(image: ImageName, reference: str) -> str:
 
 @dataclass(slots=True)
 class Manifests:
-    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s)."""
+    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s).
+
+    `suspect` is told of a file that is not what it should be, and takes it out of the way.
+    """
 
     registries: dict[str, Registry]
     store: BlobStore
@@ -68,6 +72,7 @@ class Manifests:
     overtake_s: float
     negative_ttl_s: float
     clock: Clock
+    suspect: Callable[[Digest], Awaitable[object]]
     hints: Hints = field(default_factory=Hints)
     memory: ManifestMemory = field(default_factory=ManifestMemory)
     negative: NegativeCache = field(default_factory=NegativeCache)
@@ -105,12 +110,19 @@ class Manifests:
         except StoreError as error:  # what the disk does not give, mirrors may (P30)
             log.warning("manifest.unreadable", digest=str(digest), reason=str(error))
             return None
-        if record is None or body is None:
+        if record is not None and body is not None:
+            manifest = Manifest(digest, record.media_type, body)
+        elif record is not None or (found := await self._unlisted(digest)) is None:
             return None
+        else:
+            manifest = found
         self.catalog.use_manifest(digest, self.clock())
-        manifest = Manifest(digest, record.media_type, body)
-        self._remember(manifest, record.mirror)
+        self._remember(manifest, record.mirror if record is not None else "")
         return manifest
+
+    async def is_unlisted(self, digest: Digest) -> bool:
+        """Whether it is a manifest on the disk that the catalog may not have heard of (C-16)."""
+        return await self._unlisted(digest) is not None
 
     async def keep(
         self, image: ImageName, manifest: Manifest, mirror: str, tag: TagRecord | None = None
@@ -132,10 +144,7 @@ class Manifests:
             repository=str(image.repository),
             used_at=self.clock(),
         )
-        children = [
-            Child(d.digest, d.media_type, d.size, str(d.platform or ""))
-            for d in descriptors(manifest)
-        ]
+        children = children_of(manifest)
         try:
             await self.store.put(manifest.digest, manifest.body)
             if tag is not None:
@@ -200,8 +209,18 @@ class Manifests:
             return await self.store.read(digest, MANIFEST_LIMIT_BYTES)
         except Corrupt as error:
             log.warning("manifest.rotten", digest=str(digest), reason=str(error))
-            await self.store.delete(digest)
+            await self.suspect(digest)
             return None
+
+    async def _unlisted(self, digest: Digest) -> Manifest | None:
+        """Judge a file by its content, while the catalog does not know every file."""
+        if not self.catalog.incomplete:
+            return None
+        try:
+            body = await self.store.read(digest, MANIFEST_LIMIT_BYTES)
+        except StoreError:  # too long, rotten, unreadable: in any case none
+            return None
+        return recognise(digest, body) if body is not None else None
 
     def _remember(self, manifest: Manifest, mirror: str) -> None:
         self.memory.put(manifest)

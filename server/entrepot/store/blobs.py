@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 from uuid import UUID
 
 from entrepot.errors import Corrupt, DigestInvalid, StoreError, StoreTooNew
-from entrepot.oci.digest import Digest
+from entrepot.oci.digest import ALGORITHMS, Digest
 from entrepot.oci.manifest import read_manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
 from entrepot.store.draft import Draft, remove_partial, survey
@@ -20,7 +20,13 @@ from entrepot.store.journal import this_boot
 from entrepot.store.layout import PRIVATE_DIRECTORY_MODE, VERSION, Layout
 from entrepot.store.lock import DirectoryLock
 from entrepot.store.partial import Partial
-from entrepot.store.placement import make_directories, place, write_blob, write_durably
+from entrepot.store.placement import (
+    fsync_directory,
+    make_directories,
+    place,
+    write_blob,
+    write_durably,
+)
 from entrepot.store.threads import DiskThreads
 
 DURABLE_EVERY_BYTES = 64 << 20
@@ -164,18 +170,34 @@ class BlobStore:
 
         Returns those removed; one that is being worked on is left alone.
         """
-        dropped = []
-        for info in await self.partials():
-            if info.mtime >= older_than or info.digest in self._partials:
-                continue
-            self._partials[info.digest] = None
-            directory = self.layout.partial(info.digest)
-            try:
-                await self._writes.run(functools.partial(remove_partial, directory))
-            finally:
-                del self._partials[info.digest]
-            dropped.append(info)
-        return dropped
+        return [
+            info
+            for info in await self.partials()
+            if info.mtime < older_than and await self.drop_partial(info.digest)
+        ]
+
+    async def drop_partial(self, digest: Digest) -> bool:
+        """Remove what there is of a download; False, and nothing done, if it is worked on."""
+        if digest in self._partials:
+            return False
+        self._partials[digest] = None
+        try:
+            await self._writes.run(functools.partial(remove_partial, self.layout.partial(digest)))
+        finally:
+            del self._partials[digest]
+        return True
+
+    async def odd_partials(self) -> list[Path]:
+        """List what lies among the downloads and is none."""
+        return await self._writes.run(lambda: _odd_partials(self.layout))
+
+    async def take_mark(self) -> bool:
+        """Take away the mark of a good end, durably; whether it was there."""
+        return await self._writes.run(lambda: _take_mark(self.layout))
+
+    async def put_mark(self) -> None:
+        """Leave the mark of a good end: nothing below `root` changes after this."""
+        await self._writes.run(lambda: _put_mark(self.layout))
 
     def _open(self) -> UUID:
         layout = self.layout
@@ -218,6 +240,22 @@ class BlobStore:
         return sorted(found, key=lambda info: info.mtime)
 
 
+def _odd_partials(layout: Layout) -> list[Path]:
+    found = []
+    for path in layout.partials.glob("*"):
+        if path == layout.temporary:
+            continue
+        if path.name not in ALGORITHMS or not path.is_dir():
+            found.append(path)
+            continue
+        for directory in path.iterdir():
+            try:
+                Digest(path.name, directory.name)
+            except DigestInvalid:
+                found.append(directory)
+    return found
+
+
 def _check_version(layout: Layout) -> None:
     try:
         text = layout.version.read_text()
@@ -230,6 +268,20 @@ def _check_version(layout: Layout) -> None:
         raise StoreTooNew(
             f"{layout.version} says {text.strip()[:40]!r}, this program reads version {VERSION}"
         )
+
+
+def _take_mark(layout: Layout) -> bool:
+    if not _delete(layout.clean):
+        return False
+    fsync_directory(layout.root)
+    return True
+
+
+def _put_mark(layout: Layout) -> None:
+    fresh = layout.temporary / "clean"
+    fresh.unlink(missing_ok=True)
+    write_durably(fresh, b"", 0o644)
+    place(fresh, layout.clean)
 
 
 def _open_blob(path: Path) -> OpenBlob | None:

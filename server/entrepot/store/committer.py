@@ -46,6 +46,7 @@ class Committer:
         self._queue: asyncio.Queue[Change | None] = asyncio.Queue()
         self._tasks = TaskOwner("catalog")
         self._task: asyncio.Task[None] | None = None
+        self.failures = 0
 
     def start(self) -> None:
         """Begin to commit."""
@@ -100,6 +101,7 @@ class Committer:
                 await self._replace()
             answers = await self._write(statements)
         except Exception as error:  # noqa: BLE001 - it is theirs who wait, whatever it is
+            self.failures += len(changes)
             log.warning("catalog.not_written", changes=len(changes), error=str(error))
             for change in changes:
                 if not change.done.done():

@@ -50,12 +50,14 @@ class Database:
     """Each connection has a thread of its own, which `aclose` ends.
 
     Write-ahead log, synchronous=NORMAL: a power cut may take the last moments, never the file.
-    `generation` counts the files that broke and were replaced.
+    `generation` counts the files that broke and were replaced, `created` says that there was none
+    when it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.generation = 0
+        self.created = False
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
         self._surveyor: aiosqlite.Connection | None = None
@@ -66,7 +68,7 @@ class Database:
             self._writer = await self._connect()
             await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
             await self._writer.execute_fetchall("PRAGMA synchronous = NORMAL")
-            await migrate(self._writer)
+            self.created = await migrate(self._writer) == 0
             await self._writer.execute_fetchall("PRAGMA temp_store = MEMORY")
             await self._writer.executescript(TEMPORARY)
             self._reader = await self._connect()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from entrepot.oci.digest import Digest
+from entrepot.oci.manifest import Manifest, descriptors
 from entrepot.oci.reference import RepositoryName, Tag
 
 TagKey: TypeAlias = tuple[str, RepositoryName, Tag]
@@ -22,6 +23,13 @@ class Child:
     media_type: str
     size: int
     platform: str = ""
+
+
+def children_of(manifest: Manifest) -> list[Child]:
+    """List what a manifest points at; not its subject."""
+    return [
+        Child(d.digest, d.media_type, d.size, str(d.platform or "")) for d in descriptors(manifest)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

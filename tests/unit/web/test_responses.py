@@ -99,6 +99,7 @@ class GrowingFile:
     mirror: str = "a.example"
     whole: bool = False
     closed: bool = False
+    suspected: bool = False
     waits: list[int] = field(default_factory=list)
 
     async def wait(self, offset: int) -> int:
@@ -110,6 +111,9 @@ class GrowingFile:
         if self.end is not None:
             raise self.end
         return offset
+
+    def failed(self) -> None:
+        self.suspected = True
 
     def close(self) -> None:
         self.closed = True
