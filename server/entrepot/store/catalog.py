@@ -314,6 +314,11 @@ class Catalog:
             log.warning("catalog.unreadable", error=str(error))
             await self._committer.submit([], broken=generation)
             return []
+        except StoreError:
+            if not self._committer.replacing:
+                raise
+            await self._committer.submit([])  # returns when there is a new file
+            return await ask(sql, row)
 
     def _remember(self, record: TagRecord) -> None:
         self._tags.put(record)

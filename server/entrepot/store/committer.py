@@ -47,6 +47,7 @@ class Committer:
         self._tasks = TaskOwner("catalog")
         self._task: asyncio.Task[None] | None = None
         self.failures = 0
+        self.replacing = False
 
     def start(self) -> None:
         """Begin to commit."""
@@ -120,9 +121,13 @@ class Committer:
             return await self._database.write(statements)
 
     async def _replace(self) -> None:
-        salvaged = await self._salvage()
-        await self._database.replace()
-        await self._database.write(salvaged)
+        self.replacing = True
+        try:
+            salvaged = await self._salvage()
+            await self._database.replace()
+            await self._database.write(salvaged)
+        finally:
+            self.replacing = False
 
 
 def _batches(changes: Iterable[Change]) -> list[list[Change]]:

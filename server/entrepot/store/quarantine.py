@@ -59,7 +59,9 @@ class Quarantine:
         """
         directory = self._layout.quarantine / kind
         directory.mkdir(PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
-        target = directory / f"{path.name}.{int(now * 1000)}"
+        stamp = int(now * 1000)
+        while os.path.lexists(target := directory / f"{path.name}.{stamp}"):
+            stamp += 1
         try:
             path.rename(target)
         except FileNotFoundError:

@@ -37,7 +37,7 @@ class Rehash:
     def rewind(self) -> None:
         """Begin again, from the medium and not from what the kernel remembers of it."""
         self._hasher = self.digest.hasher()
-        self.at = 0
+        self.at = self._file.seek(0)
         if not self._keep_cached:
             self._drop()
 

@@ -101,17 +101,18 @@ class Upkeep:
             self._suspects.discard(digest)
 
     async def _sweep_for_ever(self) -> None:
-        catalog, clean = self.cache.catalog, self.cache.clean
+        catalog, clean, failures = self.cache.catalog, self.cache.clean, 0
         while True:
             try:
                 if catalog.incomplete:
                     await self.swept(share=REBUILD_SHARE)
                 elif not clean or await self._sweep_is_due():
                     await self.swept(share=SHARE)
-                clean = True
+                clean, failures = True, 0
             except StoreError as error:
                 log.warning("sweep.broken_off", reason=str(error))
-                await asyncio.sleep(_AFTER_FAILURE_S)
+                await asyncio.sleep(min(2.0**failures, _AFTER_FAILURE_S))
+                failures += 1
                 continue
             try:
                 async with asyncio.timeout(_LOOK_EVERY_S):
