@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 DEFAULT_SEED = 20260801
+DEFAULT_KILLS = 16
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -18,6 +19,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=DEFAULT_SEED,
         help="what chance decides in tests/faults; name a file or directory there as well",
+    )
+
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=DEFAULT_KILLS,
+        help="how often test_kills.py kills Entrepot; name a file or directory there as well",
     )
 
 
@@ -35,6 +43,12 @@ def _seed_of(config: pytest.Config) -> int:
 def fault_seed(request: pytest.FixtureRequest) -> int:
     """The number given by --fault-seed."""
     return _seed_of(request.config)
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """The number given by --kills."""
+    return int(request.config.getoption("--kills", DEFAULT_KILLS))
 
 
 @pytest.fixture
