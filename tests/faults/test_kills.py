@@ -90,7 +90,7 @@ class Kills:
         finally:
             self.point.unlink(missing_ok=True)
         tasks = [asyncio.ensure_future(self._pulls()) for _ in range(CLIENTS)]  # noqa: TID251
-        moment = 3.0 if at_step else self.chance.random() * LONGEST_S
+        moment = 2.0 if at_step else self.chance.random() * LONGEST_S
         ended, _ = await asyncio.wait(tasks, timeout=moment, return_when="FIRST_COMPLETED")
         self.count("died at a step" if at_step and ended else "killed")
         await self.entrepot.kill()
@@ -220,7 +220,7 @@ async def test_whenever_it_is_killed_nothing_is_wrong_afterwards(
                 await run.run_and_kill(step)
                 await mirror.until_idle()
                 await asyncio.to_thread(run.forget_what_was_found)
-                if number % 4 == 3:  # the server's own sweep, and what it serves then
+                if number % 8 == 3:  # the server's own sweep, and what it serves then
                     swept = not (cache / "clean").exists()
                     await entrepot.start()
                     await until_looked_after(entrepot, swept=swept)

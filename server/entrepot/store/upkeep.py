@@ -71,13 +71,15 @@ class Upkeep:
     async def swept(self, *, grace_s: float = ORPHAN_GRACE_S, share: float = 1.0) -> SweepReport:
         """Sweep now, after one that is going on; see `Sweep.run`."""
         async with self._sweeping:
-            rebuilding = self.cache.catalog.incomplete
-            lost = rebuilding and self.cache.catalog.lost and await self._has_blobs()
-            if lost:
-                log.error("catalog.rebuilding", cache=str(self.cache.store.layout.root))
+            catalog = self.cache.catalog
+            rebuilding = catalog.incomplete and await self._has_blobs()
+            if rebuilding:
+                # not the end of the world where a rebuild goes on, or an older Entrepot was here
+                told = log.error if catalog.lost else log.warning
+                told("catalog.rebuilding", cache=str(self.cache.store.layout.root))
             began = time.monotonic()
             report = await self.sweep.run(grace_s=grace_s, share=share)
-            done = "catalog.rebuilt" if lost else "sweep.done"
+            done = "catalog.rebuilt" if rebuilding else "sweep.done"
             log.info(done, seconds=round(time.monotonic() - began, 1), **report.counts())
             self.metrics.sweep.set(self.clock())
             return report
