@@ -27,6 +27,8 @@ Rows: TypeAlias = list[tuple[Value, ...]]
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY_MS = 10_000
+_ASIDE = 3
+"""How many broken files are kept; a disk that breaks them all must not fill up with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +189,8 @@ def _move_aside(path: Path) -> Path:
         each = path.with_name(path.name + suffix)
         if each.exists():
             each.rename(aside.with_name(aside.name + suffix))
+    kept = sorted(path.parent.glob(f"{path.name}.corrupt-{'[0-9]' * 13}"))
+    for old in kept[:-_ASIDE]:
+        for suffix in ("-wal", "-shm", ""):
+            old.with_name(old.name + suffix).unlink(missing_ok=True)
     return aside

@@ -142,9 +142,11 @@ class Draft:
             self._check_usable()
             if not self._is_proved():
                 raise Corrupt(f"{self.digest}: not what was downloaded")
-            self._fsync_data()
             os.fchmod(self._data, BLOB_MODE)
+            self._fsync_data()
             with self._state:
+                # The name in the old directory need not be durable: should it come back after a
+                # power cut it is the same file, whole, and the sweep removes the download.
                 place(self._path, target)
                 self._path = target
             self._close()
@@ -262,8 +264,9 @@ class Draft:
             covered, self._unsynced = self._journal.records, 0
         self._fsync_data()
         if not self._reachable:
-            fsync_directory(self._directory)
-            fsync_directory(self._directory.parent)
+            # every name on the way there: any of them may be new
+            for directory in (self._directory, *self._directory.parents[:3]):
+                fsync_directory(directory)
             self._reachable = True
         with self._state:
             self._journal.append(Record(Kind.SYNC, covered))
