@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,7 +47,7 @@ def settings(cache: Path, mirror: FakeRegistry) -> dict[str, object]:
         "scrub": {"rate": "1GiB/s", "every": "1s"},
     }
     if "max_size" in CacheSettings.model_fields:
-        kept |= {"max_size": "1MiB", "min_free": "none"}
+        kept |= {"max_size": "2MiB", "min_free": "none"}
     return {
         "cache": kept,
         "tags": {"ttl": 0, "negative_ttl": 0},
@@ -205,7 +206,8 @@ async def test_whenever_it_is_killed_nothing_is_wrong_afterwards(
 ) -> None:
     cache, point = tmp_path / "cache", tmp_path / "killpoint"
     chance = random.Random(f"kills {fault_seed}")
-    environment = {"PYTHONPATH": str(KILLPOINT), "KILL_POINT": str(point)}
+    paths = [str(KILLPOINT), os.environ.get("PYTHONPATH", "")]
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "KILL_POINT": str(point)}
     async with FakeRegistry(bytes_per_second=60_000_000) as mirror:
         for number, one in enumerate(IMAGES):
             mirror.put_image("pause", str(number), one)

@@ -142,11 +142,17 @@ def _batches(changes: Iterable[Change]) -> list[list[Change]]:
 
 
 def _merged(statements: Iterable[Statement]) -> list[Statement]:
-    """Put rows for the same SQL that follow each other into one statement: each costs a hop."""
-    return [
-        Statement(sql, [row for statement in same for row in statement.rows], asks)
-        for (sql, asks), same in groupby(statements, key=lambda each: (each.sql, each.asks))
-    ]
+    """Put rows for the same SQL that follow each other into one statement: each costs a hop.
+
+    Not where answers are wanted: those are told one by one.
+    """
+    merged: list[Statement] = []
+    for (sql, asks), same in groupby(statements, key=lambda each: (each.sql, each.asks)):
+        if asks:
+            merged += same
+        else:
+            merged.append(Statement(sql, [row for statement in same for row in statement.rows]))
+    return merged
 
 
 def _retrieve(done: asyncio.Future[list[Rows]]) -> None:

@@ -30,11 +30,12 @@ async def found(kept: Keeping, unused_since: float) -> set[Digest]:
 async def test_tags_that_lead_to_nothing_leave_memory_too(tmp_path: Path) -> None:
     async with keeping(tmp_path) as kept:
         await kept.put_image("3.1", "3.2", image=image(1))
-        dangling = kept.tag("3.3", GONE.digest, GONE)
-        await kept.catalog.put_tag(dangling)
-        assert await drop_dangling_tags(kept.catalog) == 1
+        dangling = [kept.tag(name, GONE.digest, GONE) for name in ("3.3", "3.4", "3.5")]
+        for tag in dangling:
+            await kept.catalog.put_tag(tag)
+        assert await drop_dangling_tags(kept.catalog) == 3
         assert await kept.tags() == ["3.1", "3.2"]
-        assert kept.catalog.peek_tag(REGISTRY, PAUSE, dangling.tag) is None
+        assert [kept.catalog.peek_tag(REGISTRY, PAUSE, one.tag) for one in dangling] == [None] * 3
         assert await drop_dangling_tags(kept.catalog) == 0
 
 
@@ -64,11 +65,13 @@ async def test_orphans_are_old_unlisted_and_no_manifests(tmp_path: Path) -> None
 async def test_what_is_wanted_again_meanwhile_stays(tmp_path: Path) -> None:
     async with keeping(tmp_path) as kept:
         old, listed = await kept.put_blob(b"old"), await kept.put_blob(b"listed")
-        assert await found(kept, OLD) == {old, listed}
+        older = await kept.put_blob(b"older")
+        assert await found(kept, OLD) == {old, older, listed}
         record = ManifestRecord(GONE.digest, OCI_MANIFEST, 4, "m")
         await kept.catalog.put_manifest(record, [Child(listed, "layer", 6)])
-        assert await drop_orphans(kept.catalog, [old, listed], OLD) == [(old, 3)]
-        assert listed in await kept.digests()
+        dropped = await drop_orphans(kept.catalog, [old, listed, older], OLD)
+        assert dropped == [(old, 3), (older, 5)]
+        assert await kept.digests() == {listed}
 
 
 async def test_many_orphans_come_in_batches(tmp_path: Path) -> None:
