@@ -47,7 +47,7 @@ def settings(cache: Path, mirror: FakeRegistry) -> dict[str, object]:
         "scrub": {"rate": "1GiB/s", "every": "1s"},
     }
     if "max_size" in CacheSettings.model_fields:
-        kept |= {"max_size": "2MiB", "min_free": "none"}
+        kept |= {"max_size": "1500KiB", "min_free": "none"}
     return {
         "cache": kept,
         "tags": {"ttl": 0, "negative_ttl": 0},
