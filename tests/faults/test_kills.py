@@ -143,11 +143,12 @@ class Kills:
             path
             for data in (ROTTING.manifest, *ROTTING.blobs)
             if (path := self._path(hashlib.sha256(data).hexdigest())).exists()
+            and f"sha256:{path.name}" not in self.rotten
         ]
         if there:
             path = self.chance.choice(there)
             rot(path, self.chance.randrange(path.stat().st_size))
-            self.rotten ^= {f"sha256:{path.name}"}  # twice the same bit is sound again
+            self.rotten.add(f"sha256:{path.name}")
             self.count("spoilt")
 
     def _path(self, name: str) -> Path:
@@ -178,9 +179,8 @@ class Kills:
             path = self._path(name)
             if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != name:
                 continue
-            assert name in put_away, f"{digest} has gone, but not into quarantine"
             self.rotten.remove(digest)
-            self.count("found rotten")
+            self.count("found rotten" if name in put_away else "evicted rotten")
 
 
 async def metrics(entrepot: Entrepot) -> Mapping[str, float]:
