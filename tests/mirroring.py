@@ -18,6 +18,7 @@ from entrepot.mirror.flights import Flights
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.registry import Registry
@@ -30,6 +31,8 @@ from entrepot.oci.reference import RepositoryName
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
+from entrepot.store.opening import opened
+from entrepot.store.upkeep import Upkeep, open_upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.mirror import MirrorClient
 from entrepot.upstream.outbound import Outbound
@@ -69,6 +72,7 @@ class Mirroring:
     listings: Listings
     offline: OfflineDoor
     metrics: Metrics
+    upkeep: Upkeep
     clock: WallClock = field(default_factory=WallClock)
 
     @property
@@ -117,34 +121,34 @@ async def mirroring(
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
-        store = BlobStore(cache)
-        await store.open()
-        stack.push_async_callback(store.aclose)
-        catalog = Catalog(store.layout.catalog)
-        await catalog.open()
-        stack.push_async_callback(catalog.aclose)
+        own = await stack.enter_async_context(opened(cache))
+        clock, memory, metrics = WallClock(), ManifestMemory(), Metrics()
+        upkeep = await stack.enter_async_context(
+            open_upkeep(own, metrics.upkeep, forgotten=memory.drop, clock=clock)
+        )
         outbound = Outbound(offline=offline)
         clients = [
             await _client(stack, number, mirror, stall_s, outbound)
             for number, mirror in enumerate(mirrors)
         ]
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
-        owner, clock = TaskOwner("test flights"), WallClock()
+        owner = TaskOwner("test flights")
         stack.push_async_callback(owner.aclose)
-        metrics = Metrics()
         room = Room(
-            store,
-            catalog,
+            own.store,
+            own.catalog,
             clock,
             metrics.cache,
             limits or Limits(),
             Keeping(map(ImagePattern.parse, keep)),
         )
         stack.push_async_callback(room.aclose)
-        fills = Fills(store, room, metrics, FillRules(headers_s, overtake_s, give_up_s))
+        fills = Fills(own.store, room, metrics, FillRules(headers_s, overtake_s, give_up_s))
         stack.push_async_callback(fills.aclose)
         outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
-        yield _wired(registry, catalog, fills, owner, clock, outbound=outbound)
+        wired = _wired(registry, upkeep, memory, fills, owner, outbound=outbound)
+        wired.clock = clock
+        yield wired
 
 
 async def _client(
@@ -168,10 +172,10 @@ def _gone_offline() -> Offline:
 
 def _wired(
     registry: Registry,
-    catalog: Catalog,
+    upkeep: Upkeep,
+    memory: ManifestMemory,
     fills: Fills,
     owner: TaskOwner,
-    clock: WallClock,
     *,
     outbound: Outbound,
 ) -> Mirroring:
@@ -180,7 +184,7 @@ def _wired(
         outbound.on_offline(lambda: made.interrupt(_gone_offline()))
         return made
 
-    registries = {REGISTRY: registry}
+    registries, catalog = {REGISTRY: registry}, upkeep.cache.catalog
     metrics, overtake_s = fills.metrics, fills.rules.overtake_s
     manifests = Manifests(
         registries=registries,
@@ -191,7 +195,9 @@ def _wired(
         metrics=metrics,
         overtake_s=overtake_s,
         negative_ttl_s=30.0,
-        clock=clock,
+        clock=fills.room.clock,
+        suspect=upkeep.scrub.check,
+        memory=memory,
     )
     fills.room.forget = manifests.forget
     tags = Tags(manifests, catalog, flights("tag"))
@@ -210,6 +216,7 @@ def _wired(
             flights=flights("size"),
             metrics=metrics,
             overtake_s=overtake_s,
+            suspect=upkeep.suspect,
         ),
         listings=Listings(
             registries=registries,
@@ -221,5 +228,5 @@ def _wired(
         ),
         offline=OfflineDoor(outbound, manifests, tags, Closure(catalog, fills.store)),
         metrics=metrics,
-        clock=clock,
+        upkeep=upkeep,
     )

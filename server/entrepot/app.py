@@ -16,6 +16,7 @@ from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
 from entrepot.store.layout import Layout
 from entrepot.store.secretfile import keep_secret
+from entrepot.store.upkeep import Upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.web.access import Access
 from entrepot.web.admin import admin_application
@@ -38,6 +39,7 @@ class Server:
     """
 
     services: Services
+    upkeep: Upkeep
     crowd: Crowd
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
@@ -52,8 +54,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     used and OSError when an address cannot be bound; nothing is left running then.
     """
     async with AsyncExitStack() as stack:
-        services = await assemble(settings, stack)
-        server = Server(services, _crowd(settings.clients))
+        services, upkeep = await assemble(settings, stack)
+        server = Server(services, upkeep, _crowd(settings.clients))
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
         access = await _access(settings, renewals)
@@ -85,6 +87,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 address = await _listen_tls(stack, runner, listener, listen, renewals)
             server.addresses.append(address)
         server.ready = True
+        upkeep.start()
         try:
             yield server
         finally:

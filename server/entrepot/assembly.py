@@ -33,6 +33,8 @@ from entrepot.mirror.watermarks import Limits
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
+from entrepot.store.opening import opened
+from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
@@ -44,13 +46,18 @@ F = TypeVar("F", bound=Flights[Any, Any])
 log = structlog.get_logger(__name__)
 
 
-async def assemble(settings: Settings, stack: AsyncExitStack) -> Services:
+async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Upkeep]:
     """Open the cache and make everything that listeners ask; `stack` closes it again.
 
     Raises StoreError when the cache directory cannot be used.
     """
     metrics = Metrics()
-    store, catalog = await _opened(settings, stack)
+    cache = await stack.enter_async_context(opened(settings.cache.path))
+    store, catalog = cache.store, cache.catalog
+    memory = ManifestMemory(settings.cache.memory)
+    upkeep = await stack.enter_async_context(
+        open_upkeep(cache, metrics.upkeep, _upkeep_rules(settings), forgotten=memory.drop)
+    )
     outbound = _outbound(settings, metrics)
     registries = await _registries(settings, outbound, stack)
     owner = TaskOwner("flights")
@@ -65,7 +72,6 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Services:
     fills = Fills(store, room, metrics, _fill_rules(settings))
     stack.push_async_callback(fills.aclose)
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
-    overtake_s = settings.timeouts.overtake
     manifests = Manifests(
         registries=registries,
         store=store,
@@ -73,35 +79,21 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Services:
         room=room,
         flights=_stopped(outbound, Flights(owner, "manifest")),
         metrics=metrics,
-        overtake_s=overtake_s,
+        overtake_s=settings.timeouts.overtake,
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
-        memory=ManifestMemory(settings.cache.memory),
+        suspect=upkeep.scrub.check,
+        memory=memory,
         private=settings.private,
     )
     room.forget = manifests.forget
     tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
-    return Services(
+    services = Services(
         names=names,
         manifests=manifests,
         tags=tags,
-        blobs=Blobs(
-            registries=registries,
-            store=store,
-            manifests=manifests,
-            fills=fills,
-            flights=_stopped(outbound, Flights(owner, "blob size")),
-            metrics=metrics,
-            overtake_s=overtake_s,
-        ),
-        listings=Listings(
-            registries=registries,
-            catalog=catalog,
-            tags_by_name=tags,
-            flights=_stopped(outbound, Flights(owner, "list")),
-            metrics=metrics,
-            overtake_s=overtake_s,
-        ),
+        blobs=_blobs(manifests, fills, upkeep, _stopped(outbound, Flights(owner, "blob size"))),
+        listings=_listings(manifests, tags, _stopped(outbound, Flights(owner, "list"))),
         offline=OfflineDoor(
             outbound, manifests, tags, Closure(catalog, store), settings.offline_serves_incomplete
         ),
@@ -110,16 +102,36 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Services:
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
+    return services, upkeep
 
 
-async def _opened(settings: Settings, stack: AsyncExitStack) -> tuple[BlobStore, Catalog]:
-    store = BlobStore(settings.cache.path)
-    await store.open()
-    stack.push_async_callback(store.aclose)
-    catalog = Catalog(store.layout.catalog)
-    await catalog.open()
-    stack.push_async_callback(catalog.aclose)
-    return store, catalog
+def _blobs(manifests: Manifests, fills: Fills, upkeep: Upkeep, flights: Flights[Any, Any]) -> Blobs:
+    return Blobs(
+        registries=manifests.registries,
+        store=manifests.store,
+        manifests=manifests,
+        fills=fills,
+        flights=flights,
+        metrics=manifests.metrics,
+        overtake_s=manifests.overtake_s,
+        suspect=upkeep.suspect,
+    )
+
+
+def _listings(manifests: Manifests, tags: Tags, flights: Flights[Any, Any]) -> Listings:
+    return Listings(
+        registries=manifests.registries,
+        catalog=manifests.catalog,
+        tags_by_name=tags,
+        flights=flights,
+        metrics=manifests.metrics,
+        overtake_s=manifests.overtake_s,
+    )
+
+
+def _upkeep_rules(settings: Settings) -> UpkeepRules:
+    scrub = settings.cache.scrub
+    return UpkeepRules(scrub.every, scrub.rate)
 
 
 def _names(settings: Settings) -> NameTable:

@@ -41,6 +41,33 @@ class CacheMetrics:
         )
 
 
+class UpkeepMetrics:
+    """What looking after the cache found and did."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.scrubbed_bytes = Counter(
+            "entrepot_scrub_bytes", "Bytes of kept blobs hashed again.", registry=registry
+        )
+        self.scrubbed_blobs = Counter(
+            "entrepot_scrub_blobs", "Kept blobs hashed again.", registry=registry
+        )
+        self.rotten = Counter(
+            "entrepot_scrub_rotten",
+            "Kept blobs that were not what their digest says any more; moved to quarantine/.",
+            registry=registry,
+        )
+        self.scrub_round = Gauge(
+            "entrepot_scrub_round_timestamp_seconds",
+            "When every blob had last been hashed again, in seconds of the epoch; 0 for never.",
+            registry=registry,
+        )
+        self.sweep = Gauge(
+            "entrepot_sweep_timestamp_seconds",
+            "When the last sweep of the cache ended, in seconds of the epoch; 0 for none yet.",
+            registry=registry,
+        )
+
+
 class Metrics:
     """Counters with their label sets resolved once: the hot path pays for an addition only."""
 
@@ -85,17 +112,7 @@ class Metrics:
             ["registry"],
             registry=self.registry,
         )
-        self.offline = Gauge(
-            "entrepot_offline",
-            "1 while nothing may go out, by the switch; whether mirrors answer is not in it.",
-            registry=self.registry,
-        )
-        self.offline_refusals = Counter(
-            "entrepot_offline_refusals",
-            "Requests refused because what they need is not here while Entrepot is offline.",
-            ["registry", "kind"],
-            registry=self.registry,
-        )
+        self.offline, self.offline_refusals = _offline(self.registry)
         self._rejected = Counter(
             "entrepot_rejected_blobs",
             "Downloads whose bytes were not what their digest says, by registry and mirror.",
@@ -103,6 +120,7 @@ class Metrics:
             registry=self.registry,
         )
         self.cache = CacheMetrics(self.registry)
+        self.upkeep = UpkeepMetrics(self.registry)
         self._refused = Counter(
             "entrepot_refused_connections",
             "Connections not let in, or cut off, by reason (too_many_connections,"
@@ -151,3 +169,19 @@ class Metrics:
         if known is None:
             known = self._known[key] = counter.labels(*labels)
         return known
+
+
+def _offline(registry: CollectorRegistry) -> tuple[Gauge, Counter]:
+    return (
+        Gauge(
+            "entrepot_offline",
+            "1 while nothing may go out, by the switch; whether mirrors answer is not in it.",
+            registry=registry,
+        ),
+        Counter(
+            "entrepot_offline_refusals",
+            "Requests refused because what they need is not here while Entrepot is offline.",
+            ["registry", "kind"],
+            registry=registry,
+        ),
+    )

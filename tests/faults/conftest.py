@@ -8,6 +8,7 @@ import pytest
 
 DEFAULT_SEED = 20260801
 DEFAULT_FUZZ_REQUESTS = 20_000
+DEFAULT_KILLS = 16
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -33,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how many hostile requests tests/faults/test_fuzz.py sends",
     )
 
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=DEFAULT_KILLS,
+        help="how often test_kills.py kills Entrepot; name a file or directory there as well",
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TRIED] = Counter()
@@ -54,6 +62,12 @@ def fault_seed(request: pytest.FixtureRequest) -> int:
 def fuzz_requests(request: pytest.FixtureRequest) -> int:
     """The number given by --fuzz-requests."""
     return int(request.config.getoption("--fuzz-requests", DEFAULT_FUZZ_REQUESTS))
+
+
+@pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """The number given by --kills."""
+    return int(request.config.getoption("--kills", DEFAULT_KILLS))
 
 
 @pytest.fixture

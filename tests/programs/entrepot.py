@@ -50,8 +50,16 @@ class Entrepot:
         file = self._directory / "entrepot.yaml"
         # JSON is YAML, and needs no YAML library to be right.
         file.write_text(json.dumps(config, indent=2))
-        command = (*self._inside, sys.executable, "-m", "entrepot", "serve", "--config", str(file))
-        self._daemon = Daemon(command, self._directory / "entrepot.log", self._environment)
+        self.command = (
+            *self._inside,
+            sys.executable,
+            "-m",
+            "entrepot",
+            "serve",
+            "--config",
+            str(file),
+        )
+        self._daemon = Daemon(self.command, self._directory / "entrepot.log", self._environment)
         try:
             await self.start()
         except BaseException:

@@ -24,6 +24,7 @@ from entrepot.config.settings import (
     CompatibilitySettings,
     LogSettings,
     RegistrySettings,
+    ScrubSettings,
     TagSettings,
     TimeoutSettings,
 )
@@ -50,6 +51,10 @@ def test_every_top_key_is_written() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_of_a_section_is_written(section: str) -> None:
     assert set(DEFAULT[section]) == set(written_keys(SECTIONS[section]))
+
+
+def test_every_key_of_the_scrub_is_written() -> None:
+    assert set(DEFAULT["cache"]["scrub"]) == set(written_keys(ScrubSettings))
 
 
 def test_every_section_is_known_to_this_test() -> None:

@@ -15,13 +15,21 @@ from entrepot.config.addresses import HostName, RegistryHost
 from entrepot.config.clients import AdminSettings, AuthSettings, ClientSettings, ListenSettings
 from entrepot.config.frozen import FilePath, Frozen
 from entrepot.config.keep import KeepRule, parse_keep
-from entrepot.config.limits import unless_none
+from entrepot.config.limits import rate_unless_none, unless_none
 from entrepot.config.mirrors import MirrorSettings
 from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
 
 
 def _nothing_for_none(value: object) -> object:
     return 0 if value == "none" else value
+
+
+class ScrubSettings(Frozen):
+    """How kept blobs are looked after: each is hashed again once in `every` seconds."""
+
+    # Bytes a second at most; None is not at all.
+    rate: Annotated[int | None, BeforeValidator(rate_unless_none)] = 20 * 1024**2
+    every: PositiveSeconds = 30 * 24 * 3600.0
 
 
 class CacheSettings(Frozen):
@@ -38,6 +46,7 @@ class CacheSettings(Frozen):
     min_free: Annotated[Bytes, BeforeValidator(_nothing_for_none)] = 2 * 1024**3
     # What is never evicted.
     keep: tuple[Annotated[KeepRule, BeforeValidator(parse_keep)], ...] = ()
+    scrub: ScrubSettings = ScrubSettings()
 
 
 class TimeoutSettings(Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -30,7 +30,8 @@ from entrepot.mirror.race import Race, exhausted
 from entrepot.mirror.registry import Registry, asking_order
 from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
-from entrepot.store.blobs import BlobStore, OpenBlob
+from entrepot.store.blobfile import OpenBlob
+from entrepot.store.blobs import BlobStore
 from entrepot.upstream.mirror import MirrorClient
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,9 @@ class BlobReader(Protocol):
         Raises TransferBroken when those bytes will not come.
         """
 
+    def failed(self) -> None:
+        """Hear that `file` did not give what it should."""
+
     def close(self) -> None:
         """Let go of the file."""
 
@@ -81,6 +85,7 @@ class CachedReader:
     source: str = "hit"
     mirror: str = ""
     whole: bool = True
+    suspect: Callable[[], None] = lambda: None
 
     @property
     def file(self) -> BinaryIO:
@@ -95,6 +100,10 @@ class CachedReader:
     async def wait(self, offset: int) -> int:  # noqa: ARG002 - everything is there
         """All of it, at once."""
         return self.blob.size
+
+    def failed(self) -> None:
+        """It is looked at, and fetched again by the next who asks if it is rotten."""
+        self.suspect()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -144,6 +153,9 @@ class FillReader:
             raise TransferBroken(f"{self.fill.wanted.digest}: its length was not {self.size}")
         return stop
 
+    def failed(self) -> None:
+        """Nothing to do: a fill finds out for itself."""
+
     def close(self) -> None:
         """Let go of the file; the fill goes on."""
         self.file.close()
@@ -152,7 +164,10 @@ class FillReader:
 
 @dataclass(slots=True)
 class Blobs:
-    """What may be asked about blobs. Deadlines are loop time, sizes bytes."""
+    """What may be asked about blobs. Deadlines are loop time, sizes bytes.
+
+    `suspect` is told of a blob on the disk that could not be read.
+    """
 
     registries: dict[str, Registry]
     store: BlobStore
@@ -161,6 +176,7 @@ class Blobs:
     flights: Flights[tuple[str, str, Digest], int]
     metrics: Metrics
     overtake_s: float
+    suspect: Callable[[Digest], None] = lambda _: None
 
     async def open(self, image: ImageName, digest: Digest, deadline: float) -> BlobReader:
         """A reader for `digest`; the caller closes it.
@@ -272,7 +288,7 @@ class Blobs:
         if is_manifest:
             stored.close()
             raise _is_a_manifest(digest)
-        return CachedReader(stored, lease)
+        return CachedReader(stored, lease, suspect=lambda: self.suspect(digest))
 
     async def _ask_size(self, image: ImageName, digest: Digest, deadline: float) -> int:
         wanted = await self._wanted(image, digest)
@@ -337,7 +353,8 @@ class Blobs:
         if hint is not None and hint.is_manifest is not None:
             return hint.is_manifest
         try:
-            return await self.manifests.catalog.is_manifest(digest)
+            known = await self.manifests.catalog.is_manifest(digest)
+            return known or await self.manifests.is_unlisted(digest)
         except StoreError as error:  # a blob that is here is served without the catalog
             log.warning("blob.kind_unknown", digest=str(digest), reason=str(error))
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from entrepot.mirror.room import Room
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
+from entrepot.oci.recognition import recognise
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.children import linked_children
@@ -61,7 +62,10 @@ def title(image: ImageName, reference: str) -> str:
 
 @dataclass(slots=True)
 class Manifests:
-    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s)."""
+    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s).
+
+    `suspect` is told of a file that is not what it should be, and takes it out of the way.
+    """
 
     registries: dict[str, Registry]
     store: BlobStore
@@ -72,6 +76,7 @@ class Manifests:
     overtake_s: float
     negative_ttl_s: float
     clock: Clock
+    suspect: Callable[[Digest], Awaitable[object]]
     hints: Hints = field(default_factory=Hints)
     memory: ManifestMemory = field(default_factory=ManifestMemory)
     negative: NegativeCache = field(default_factory=NegativeCache)
@@ -132,12 +137,19 @@ class Manifests:
         except StoreError as error:  # what the disk does not give, mirrors may (P30)
             log.warning("manifest.unreadable", digest=str(digest), reason=str(error))
             return None
-        if record is None or body is None:
+        if record is not None and body is not None:
+            manifest = Manifest(digest, record.media_type, body)
+        elif record is not None or (found := await self._unlisted(digest)) is None:
             return None
+        else:
+            manifest = found
         self.catalog.use_manifest(digest, self.clock())
-        manifest = Manifest(digest, record.media_type, body)
-        self._remember(manifest, record.mirror)
+        self._remember(manifest, record.mirror if record is not None else "")
         return manifest
+
+    async def is_unlisted(self, digest: Digest) -> bool:
+        """Whether it is a manifest on the disk that the catalog may not have heard of (C-16)."""
+        return await self._unlisted(digest) is not None
 
     async def keep(
         self, image: ImageName, manifest: Manifest, mirror: str, tag: TagRecord | None = None
@@ -226,8 +238,18 @@ class Manifests:
             return await self.store.read(digest, MANIFEST_LIMIT_BYTES)
         except Corrupt as error:
             log.warning("manifest.rotten", digest=str(digest), reason=str(error))
-            await self.store.delete(digest)
+            await self.suspect(digest)
             return None
+
+    async def _unlisted(self, digest: Digest) -> Manifest | None:
+        """Judge a file by its content, while the catalog does not know every file."""
+        if not self.catalog.incomplete:
+            return None
+        try:
+            body = await self.store.read(digest, MANIFEST_LIMIT_BYTES)
+        except StoreError:  # too long, rotten, unreadable: in any case none
+            return None
+        return recognise(digest, body) if body is not None else None
 
     def _remember(self, manifest: Manifest, mirror: str) -> None:
         self.memory.put(manifest)

@@ -6,17 +6,27 @@ import functools
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
 from uuid import UUID
 
-from entrepot.errors import Corrupt, DigestInvalid, StoreError, StoreTooNew
-from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import read_manifest
-from entrepot.oci.mediatype import SCHEMA1_SIGNED
-from entrepot.store.draft import Draft, remove_partial, survey
+from entrepot.errors import DigestInvalid, StoreError, StoreTooNew
+from entrepot.oci.digest import ALGORITHMS, Digest
+from entrepot.store.blobfile import (
+    OpenBlob,
+    close_blob,
+    delete_file,
+    disk_space,
+    is_public_file,
+    length,
+    lengths,
+    open_blob,
+    publish,
+    put_file,
+    read_proved,
+)
+from entrepot.store.draft import Draft
 from entrepot.store.journal import this_boot
 from entrepot.store.layout import (
     BLOB_MODE,
@@ -24,41 +34,23 @@ from entrepot.store.layout import (
     PRIVATE_DIRECTORY_MODE,
     VERSION,
     Layout,
-    is_public,
 )
+from entrepot.store.leftover import remove_partial, survey
 from entrepot.store.lock import DirectoryLock
-from entrepot.store.nofollow import open_regular, regular_status
 from entrepot.store.ownership import check_cache
 from entrepot.store.partial import Partial
-from entrepot.store.placement import make_directories, place, write_blob, write_durably
+from entrepot.store.placement import (
+    fsync_directory,
+    make_directories,
+    place,
+    write_durably,
+)
 from entrepot.store.removals import Removals
 from entrepot.store.threads import DiskThreads
 
 DURABLE_EVERY_BYTES = 64 << 20
 READ_THREADS = 4
 WRITE_THREADS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class OpenBlob:
-    """A blob open for reading, unbuffered, from 0. Whoever got it closes it.
-
-    `public` is false while it is known from private registries only.
-    """
-
-    file: BinaryIO
-    size: int
-    public: bool = True
-
-    def close(self) -> None:
-        """Close the file: one system call that does not touch the disk."""
-        self.file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +107,17 @@ class BlobStore:
     async def get(self, digest: Digest) -> OpenBlob | None:
         """Open a whole blob, in one hop to a thread; None when it is not here."""
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _open_blob(path), undo=_close_blob)
+        return await self._reads.run(lambda: open_blob(path), undo=close_blob)
 
     async def size(self, digest: Digest) -> int | None:
         """Tell a whole blob's length in bytes; None when it is not here."""
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _length(path))
+        return await self._reads.run(lambda: length(path))
 
     async def sizes(self, digests: Iterable[Digest]) -> dict[Digest, int]:
         """Tell the lengths in bytes of those that are here, in one hop to a thread."""
         paths = {digest: self.layout.blob(digest) for digest in digests}
-        return await self._reads.run(lambda: _lengths(paths))
+        return await self._reads.run(lambda: lengths(paths))
 
     async def read(self, digest: Digest, limit: int) -> bytes | None:
         """Read and prove a small blob, such as a manifest; None when it is not here.
@@ -133,17 +125,17 @@ class BlobStore:
         Corrupt when the bytes are not what the digest names; StoreError past `limit` bytes.
         """
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _read_proved(digest, path, limit))
+        return await self._reads.run(lambda: read_proved(digest, path, limit))
 
     async def is_public(self, digest: Digest) -> bool:
         """Whether a whole blob is here that somebody who may see public registries may see."""
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _is_public(path))
+        return await self._reads.run(lambda: is_public_file(path))
 
     async def publish(self, digest: Digest) -> None:
         """A public registry has it as well: give it to everybody from now on, if it is here."""
         path = self.layout.blob(digest)
-        await self._writes.run(lambda: _publish(path))
+        await self._writes.run(lambda: publish(path))
 
     async def has_begun(self, digest: Digest) -> bool:
         """Whether there are bytes of a download of it; whose they are is not known."""
@@ -161,7 +153,7 @@ class BlobStore:
         temporary = self.layout.temporary / f"{digest.hex[:16]}.{secrets.token_hex(8)}"
         path = self.layout.blob(digest)
         mode = BLOB_MODE if public else PRIVATE_BLOB_MODE
-        await self._writes.run(lambda: _put(digest, data, temporary, path, mode))
+        await self._writes.run(lambda: put_file(digest, data, temporary, path, mode))
 
     async def delete(self, digest: Digest) -> bool:
         """Remove a whole blob; whether it was there. Open readers keep it until they close."""
@@ -170,11 +162,11 @@ class BlobStore:
     async def delete_all(self, digests: Sequence[Digest]) -> int:
         """Remove whole blobs, in one hop to a thread; how many were there."""
         paths = [self.layout.blob(digest) for digest in digests]
-        return await self._writes.run(lambda: sum(map(_delete, paths)))
+        return await self._writes.run(lambda: sum(map(delete_file, paths)))
 
     async def disk_space(self) -> tuple[int, int]:
         """Tell the bytes that may still be written to the file system, and its size."""
-        return await self._writes.run(lambda: _disk_space(self.layout.root))
+        return await self._writes.run(lambda: disk_space(self.layout.root))
 
     async def begin(self, digest: Digest, *, public: bool = True) -> Partial:
         """Go on with the download of `digest`, or start it; the caller ends it.
@@ -218,20 +210,34 @@ class BlobStore:
 
         Returns those removed; one that is being worked on is left alone.
         """
-        old = [info for info in await self.partials() if info.mtime < older_than]
-        return [info for info in old if await self.drop_partial(info.digest)]
+        return [
+            info
+            for info in await self.partials()
+            if info.mtime < older_than and await self.drop_partial(info.digest)
+        ]
 
     async def drop_partial(self, digest: Digest) -> bool:
-        """Remove the download of `digest`; False when somebody is working on it."""
+        """Remove what there is of a download; False, and nothing done, if it is worked on."""
         if digest in self._partials:
             return False
         self._partials[digest] = None
-        directory = self.layout.partial(digest)
         try:
-            await self._writes.run(functools.partial(remove_partial, directory))
+            await self._writes.run(functools.partial(remove_partial, self.layout.partial(digest)))
         finally:
             del self._partials[digest]
         return True
+
+    async def odd_partials(self) -> list[Path]:
+        """List what lies among the downloads and is none."""
+        return await self._writes.run(lambda: _odd_partials(self.layout))
+
+    async def take_mark(self) -> bool:
+        """Take away the mark of a good end, durably; whether it was there."""
+        return await self._writes.run(lambda: _take_mark(self.layout))
+
+    async def put_mark(self) -> None:
+        """Leave the mark of a good end: nothing below `root` changes after this."""
+        await self._writes.run(lambda: _put_mark(self.layout))
 
     def _open(self) -> UUID:
         layout = self.layout
@@ -278,6 +284,22 @@ class BlobStore:
         return sorted(found, key=lambda info: info.mtime)
 
 
+def _odd_partials(layout: Layout) -> list[Path]:
+    found = []
+    for path in layout.partials.glob("*"):
+        if path == layout.temporary:
+            continue
+        if path.name not in ALGORITHMS or not path.is_dir():
+            found.append(path)
+            continue
+        for directory in path.iterdir():
+            try:
+                Digest(path.name, directory.name)
+            except DigestInvalid:
+                found.append(directory)
+    return found
+
+
 def _check_version(layout: Layout) -> None:
     try:
         text = layout.version.read_text()
@@ -292,91 +314,15 @@ def _check_version(layout: Layout) -> None:
         )
 
 
-def _open_blob(path: Path) -> OpenBlob | None:
-    try:
-        file = open_regular(path)
-    except FileNotFoundError:
-        return None
-    if file is None:
-        return None
-    status = os.fstat(file.fileno())
-    return OpenBlob(file, status.st_size, is_public(status.st_mode))
-
-
-def _close_blob(blob: OpenBlob | None) -> None:
-    if blob is not None:
-        blob.close()
-
-
-def _length(path: Path) -> int | None:
-    status = regular_status(path)
-    return None if status is None else status.st_size
-
-
-def _is_public(path: Path) -> bool:
-    status = regular_status(path)
-    return status is not None and is_public(status.st_mode)
-
-
-def _publish(path: Path) -> None:
-    try:
-        file = open_regular(path)
-    except FileNotFoundError:
-        return
-    if file is not None:
-        with file:
-            os.fchmod(file.fileno(), BLOB_MODE)
-            os.fsync(file.fileno())
-
-
-def _lengths(paths: Mapping[Digest, Path]) -> dict[Digest, int]:
-    lengths = ((digest, _length(path)) for digest, path in paths.items())
-    return {digest: length for digest, length in lengths if length is not None}
-
-
-def _read_proved(digest: Digest, path: Path, limit: int) -> bytes | None:
-    try:
-        file = open_regular(path, buffering=-1)
-    except FileNotFoundError:
-        return None
-    if file is None:
-        return None
-    with file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise StoreError(f"{digest}: more than {limit} bytes")
-    if not _is(digest, data):
-        raise Corrupt(f"{digest}: the bytes on the disk are not that")
-    return data
-
-
-def _put(digest: Digest, data: bytes, temporary: Path, path: Path, mode: int) -> None:
-    if not _is(digest, data):
-        raise Corrupt(f"{digest}: not what was to be kept under that name")
-    if _length(path) != len(data):
-        write_blob(temporary, path, data, mode)
-    elif mode == BLOB_MODE:
-        _publish(path)
-
-
-def _is(digest: Digest, data: bytes) -> bool:
-    if digest.matches(data):
-        return True
-    try:
-        read_manifest(data, SCHEMA1_SIGNED, expected=digest)
-    except ValueError:
+def _take_mark(layout: Layout) -> bool:
+    if not delete_file(layout.clean):
         return False
+    fsync_directory(layout.root)
     return True
 
 
-def _disk_space(path: Path) -> tuple[int, int]:
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-
-
-def _delete(path: Path) -> bool:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return False
-    return True
+def _put_mark(layout: Layout) -> None:
+    fresh = layout.temporary / "clean"
+    fresh.unlink(missing_ok=True)
+    write_durably(fresh, b"", 0o644)
+    place(fresh, layout.clean)

@@ -23,11 +23,11 @@ from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
 from entrepot.store.layout import BLOB_MODE, Layout
+from entrepot.store.leftover import read_map, remove_partial
 from entrepot.store.nofollow import (
     make_private_directory,
     open_for_writing,
     open_regular,
-    regular_status,
 )
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
@@ -50,7 +50,7 @@ class Draft:
         make_private_directory(self._directory)
         self._data = open_for_writing(self._path)
         try:
-            found = replay(_read(self._map), boot).within(os.fstat(self._data).st_size)
+            found = replay(read_map(self._map), boot).within(os.fstat(self._data).st_size)
             if not found.written:
                 os.ftruncate(self._data, 0)
             self._journal = Journal.start(self._map, found, boot)
@@ -152,9 +152,11 @@ class Draft:
             self._check_usable()
             if not self._is_proved():
                 raise Corrupt(f"{self.digest}: not what was downloaded")
-            self._fsync_data()
             os.fchmod(self._data, self.mode)
+            self._fsync_data()
             with self._state:
+                # The name in the old directory need not be durable: should it come back after a
+                # power cut it is the same file, whole, and the sweep removes the download.
                 place(self._path, target)
                 self._path = target
             self._close()
@@ -314,8 +316,9 @@ class Draft:
             covered, self._unsynced = self._journal.records, 0
         self._fsync_data()
         if not self._reachable:
-            fsync_directory(self._directory)
-            fsync_directory(self._directory.parent)
+            # every name on the way there: any of them may be new
+            for directory in (self._directory, *self._directory.parents[:3]):
+                fsync_directory(directory)
             self._reachable = True
         with self._state:
             self._journal.append(Record(Kind.SYNC, covered))
@@ -368,36 +371,6 @@ class Draft:
             self._drop_held()
             self._journal.close()
             os.close(self._data)
-
-
-def remove_partial(directory: Path) -> None:
-    """Remove the files of a download and its directory, as far as they exist."""
-    if directory.is_symlink():  # what it leads to is not ours
-        directory.unlink()
-        return
-    for name in ("map", "map.new", "data"):
-        (directory / name).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        directory.rmdir()
-
-
-def survey(directory: Path, boot: UUID) -> tuple[Trusted, float]:
-    """Tell what a closed download has, and when it was last written to (seconds of the epoch)."""
-    status = regular_status(directory / "data")
-    if status is None:
-        return Trusted(), directory.lstat().st_mtime
-    return replay(_read(directory / "map"), boot).within(status.st_size), status.st_mtime
-
-
-def _read(path: Path) -> bytes:
-    try:
-        file = open_regular(path, buffering=-1)
-    except FileNotFoundError:
-        return b""
-    if file is None:
-        return b""
-    with file:
-        return file.read()
 
 
 def _write_all(descriptor: int, chunk: Chunk) -> None:

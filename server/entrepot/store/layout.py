@@ -62,6 +62,16 @@ class Layout:
         return self.root / "partial"
 
     @property
+    def quarantine(self) -> Path:
+        """What was found to be wrong, kept for a while for somebody to look at."""
+        return self.root / "quarantine"
+
+    @property
+    def clean(self) -> Path:
+        """The file that is there after the last process to use the cache has ended well."""
+        return self.root / "clean"
+
+    @property
     def temporary(self) -> Path:
         """Small files on their way to `blobs`; whatever is here when the store opens is waste."""
         return self.partials / "new"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from entrepot.oci.digest import Digest
-from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.database import Rows, Statement
-from entrepot.store.record import Removed, TagKey
+from entrepot.store.record import Removed
+from entrepot.store.rows import tag_key
 
 _BEGIN = ("DELETE FROM doomed", "DELETE FROM held", "DELETE FROM gone")
 _DOOM = "INSERT OR IGNORE INTO doomed VALUES (?)"
@@ -96,11 +96,7 @@ def read_removed(answers: list[Rows]) -> Removed:
     """Read what either of the two was answered."""
     tags, manifests, blobs = answers
     return Removed(
-        tags=tuple(_tag_key(*row) for row in tags),
+        tags=tuple(tag_key(*row) for row in tags),
         manifests=tuple(Digest.parse(str(digest)) for (digest,) in manifests),
         blobs=tuple((Digest.parse(str(digest)), int(size)) for digest, size in blobs),
     )
-
-
-def _tag_key(registry: object, repository: object, tag: object) -> TagKey:
-    return str(registry), RepositoryName(str(repository)), Tag(str(tag))

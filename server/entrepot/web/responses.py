@@ -105,6 +105,8 @@ async def send_blob(
         raise
     except Exception as error:
         exchange.reason = str(error) or "the client read nothing for too long"
+        if not isinstance(error, TimeoutError):
+            reader.failed()
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError(exchange.reason) from error

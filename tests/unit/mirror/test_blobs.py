@@ -17,6 +17,7 @@ from entrepot.oci.reference import Tag
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring, read_all
+from unit.store.keeping import rot
 
 DATA = blob(5000, "stat")
 DIGEST = Digest.of(DATA)
@@ -104,6 +105,37 @@ async def test_blobs_are_served_and_fetched_without_the_catalog(tmp_path: Path) 
         assert await read_all(cached) == DATA
         cold = await layer.blobs.open(PAUSE, Digest.of(other), layer.deadline())
         assert await read_all(cold) == other
+
+
+async def test_a_blob_that_could_not_be_read_is_checked_and_fetched_again(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
+        await layer.fills.settled()
+        path = layer.store.layout.blob(DIGEST)
+        rot(path)
+        cached = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        cached.failed()
+        cached.close()
+        async with asyncio.timeout(10):
+            while await layer.store.size(DIGEST) is not None:
+                await asyncio.sleep(0.005)
+        again = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        again.failed()  # a fill needs no telling
+        assert again.source == "fill"
+        assert await read_all(again) == DATA
+
+
+@pytest.mark.rule("C-16", "P28")
+async def test_a_manifest_is_no_blob_although_the_catalog_was_lost(tmp_path: Path) -> None:
+    picture = image("c16")
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        await layer.store.put(picture.digest, picture.manifest)
+        with pytest.raises(BlobUnknown, match="is a manifest"):
+            await layer.blobs.stat(PAUSE, picture.digest, layer.deadline())
+        with pytest.raises(BlobUnknown, match="is a manifest"):
+            await layer.blobs.open(PAUSE, picture.digest, layer.deadline())
+        assert registry.requests == []
 
 
 @pytest.mark.rule("C-16")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import AllFailed, ManifestUnknown
+from entrepot.oci.digest import Digest
 from entrepot.oci.reference import Tag
 from fakes.images import image
 from fakes.registry import FakeRegistry, Fault
@@ -56,6 +57,28 @@ async def test_a_rotten_manifest_on_the_disk_is_fetched_again(tmp_path: Path) ->
         assert (served.source, served.manifest.body) == ("miss", PICTURE.manifest)
         layer.manifests.memory.drop(PICTURE.digest)
         assert await layer.manifests.held(PICTURE.digest) is not None
+        quarantine = layer.store.layout.quarantine / "sha256"
+        assert [path.name[:64] for path in quarantine.iterdir()] == [PICTURE.digest.hex]
+
+
+@pytest.mark.rule("P28")
+async def test_while_the_catalog_is_incomplete_a_file_is_judged_by_its_content(
+    tmp_path: Path,
+) -> None:
+    async with mirroring(tmp_path, "http://127.0.0.1:9") as layer:
+        config = Digest.of(PICTURE.config)
+        await layer.store.put(PICTURE.digest, PICTURE.manifest)
+        await layer.store.put(config, PICTURE.config)
+        served = await layer.manifests.get(PAUSE, PICTURE.digest, layer.deadline())
+        assert served.manifest.media_type == PICTURE.media_type
+        assert await layer.manifests.held(config) is None
+        assert await layer.manifests.held(OTHER.digest) is None
+        layer.manifests.memory.drop(PICTURE.digest)
+        await layer.upkeep.swept()
+        assert await layer.manifests.held(PICTURE.digest) is not None
+        await layer.catalog.remove_blobs([PICTURE.digest])
+        layer.manifests.memory.drop(PICTURE.digest)
+        assert await layer.manifests.held(PICTURE.digest) is None
 
 
 @pytest.mark.parametrize("broken", ["blob", "catalog"])

@@ -11,7 +11,7 @@ import pytest
 
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
-from entrepot.store.draft import remove_partial
+from entrepot.store.leftover import remove_partial
 from entrepot.store.nofollow import (
     make_private_directory,
     open_for_writing,

@@ -100,6 +100,7 @@ class GrowingFile:
     mirror: str = "a.example"
     whole: bool = False
     closed: bool = False
+    suspected: bool = False
     waits: list[int] = field(default_factory=list)
 
     async def wait(self, offset: int) -> int:
@@ -111,6 +112,9 @@ class GrowingFile:
         if self.end is not None:
             raise self.end
         return offset
+
+    def failed(self) -> None:
+        self.suspected = True
 
     def close(self) -> None:
         self.closed = True
@@ -178,9 +182,11 @@ async def test_bytes_that_will_not_come_cut_the_connection(file: BinaryIO) -> No
 
 @pytest.mark.rule("T-3")
 async def test_a_file_shorter_than_it_was_cuts_the_connection(file: BinaryIO) -> None:
-    got, exchange = await sent(GrowingFile(file, len(DATA) + 10, [len(DATA) + 10]))
+    reader = GrowingFile(file, len(DATA) + 10, [len(DATA) + 10])
+    got, exchange = await sent(reader)
     assert not got.whole
     assert exchange.reason == "the file is shorter than it was"
+    assert reader.suspected
 
 
 @pytest.mark.rule("T-3", "P4")
@@ -189,10 +195,12 @@ async def test_a_disk_that_fails_cuts_the_connection_and_says_nothing_in_the_bod
     file: BinaryIO, tmp_path: Path, size: int | None
 ) -> None:
     with (tmp_path / "data").open("ab", buffering=0) as unreadable:
-        got, exchange = await sent(GrowingFile(unreadable, size, [len(DATA)]))
+        reader = GrowingFile(unreadable, size, [len(DATA)])
+        got, exchange = await sent(reader)
     file.close()
     assert (got.status, got.whole, got.body) == (200, False, b"")
     assert exchange.reason
+    assert reader.suspected
 
 
 @pytest.mark.rule("Q-1")
