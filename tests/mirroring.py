@@ -108,7 +108,7 @@ async def mirroring(
         own = await stack.enter_async_context(opened(cache))
         clock, memory, metrics = WallClock(), ManifestMemory(), Metrics()
         upkeep = await stack.enter_async_context(
-            open_upkeep(own, metrics, forgotten=memory.drop, clock=clock)
+            open_upkeep(own, metrics.upkeep, forgotten=memory.drop, clock=clock)
         )
         clients = [
             await _client(stack, number, mirror, stall_s) for number, mirror in enumerate(mirrors)

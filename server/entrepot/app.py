@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,7 +24,7 @@ from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
-from entrepot.store.opening import opened
+from entrepot.store.opening import Cache, opened
 from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.gate import Gates
@@ -96,10 +96,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> tuple[Services, U
     cache = await stack.enter_async_context(opened(settings.cache.path))
     store, catalog = cache.store, cache.catalog
     memory = ManifestMemory(settings.cache.memory)
-    scrub = settings.cache.scrub
-    upkeep = await stack.enter_async_context(
-        open_upkeep(cache, metrics, UpkeepRules(scrub.every, scrub.rate), forgotten=memory.drop)
-    )
+    upkeep = await stack.enter_async_context(_upkeep(cache, settings, metrics, memory))
     registries = await _registries(settings, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
@@ -154,6 +151,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> tuple[Services, U
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
     return services, upkeep
+
+
+def _upkeep(
+    cache: Cache, settings: Settings, metrics: Metrics, memory: ManifestMemory
+) -> AbstractAsyncContextManager[Upkeep]:
+    scrub = settings.cache.scrub
+    rules = UpkeepRules(scrub.every, scrub.rate)
+    return open_upkeep(cache, metrics.upkeep, rules, forgotten=memory.drop)
 
 
 async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:

@@ -7,6 +7,33 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 _LATENCY_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 25, 60, 300)
 
 
+class UpkeepMetrics:
+    """What is counted of looking after the cache."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.scrubbed_bytes = Counter(
+            "entrepot_scrub_bytes", "Bytes of kept blobs hashed again.", registry=registry
+        )
+        self.scrubbed_blobs = Counter(
+            "entrepot_scrub_blobs", "Kept blobs hashed again.", registry=registry
+        )
+        self.rotten = Counter(
+            "entrepot_scrub_rotten",
+            "Kept blobs that were not what their digest says any more; moved to quarantine/.",
+            registry=registry,
+        )
+        self.scrub_round = Gauge(
+            "entrepot_scrub_round_timestamp_seconds",
+            "When every blob had last been hashed again, in seconds of the epoch; 0 for never.",
+            registry=registry,
+        )
+        self.sweep = Gauge(
+            "entrepot_sweep_timestamp_seconds",
+            "When the last sweep of the cache ended, in seconds of the epoch; 0 for none yet.",
+            registry=registry,
+        )
+
+
 class Metrics:
     """Counters with their label sets resolved once: the hot path pays for an addition only."""
 
@@ -57,27 +84,7 @@ class Metrics:
             ["registry", "mirror"],
             registry=self.registry,
         )
-        self.scrubbed_bytes = Counter(
-            "entrepot_scrub_bytes", "Bytes of kept blobs hashed again.", registry=self.registry
-        )
-        self.scrubbed_blobs = Counter(
-            "entrepot_scrub_blobs", "Kept blobs hashed again.", registry=self.registry
-        )
-        self.rotten = Counter(
-            "entrepot_scrub_rotten",
-            "Kept blobs that were not what their digest says any more; moved to quarantine/.",
-            registry=self.registry,
-        )
-        self.scrub_round = Gauge(
-            "entrepot_scrub_round_timestamp_seconds",
-            "When every blob had last been hashed again, in seconds of the epoch; 0 for never.",
-            registry=self.registry,
-        )
-        self.sweep = Gauge(
-            "entrepot_sweep_timestamp_seconds",
-            "When the last sweep of the cache ended, in seconds of the epoch; 0 for none yet.",
-            registry=self.registry,
-        )
+        self.upkeep = UpkeepMetrics(self.registry)
         self._known: dict[tuple[str, ...], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 

@@ -156,7 +156,7 @@ class Kills:
 
     async def swept(self) -> Ledger:
         """The stopped directory after a sweep of everything that can go."""
-        async with opened(self.cache) as cache, open_upkeep(cache, Metrics()) as upkeep:
+        async with opened(self.cache) as cache, open_upkeep(cache, Metrics().upkeep) as upkeep:
             report = await upkeep.swept(grace_s=0)
         for what, number in report.counts().items():
             if what not in {"files", "orphan_bytes"}:

@@ -14,7 +14,7 @@ from enum import Enum
 import structlog
 
 from entrepot.errors import StoreError
-from entrepot.metrics import Metrics
+from entrepot.metrics import UpkeepMetrics
 from entrepot.oci.digest import Digest
 from entrepot.store.adoption import MOST_MANIFEST_BYTES
 from entrepot.store.blobs import BlobStore
@@ -73,7 +73,7 @@ class Scrub:
     catalog: Catalog
     quarantine: Quarantine
     threads: DiskThreads
-    metrics: Metrics
+    metrics: UpkeepMetrics
     clock: Callable[[], float]
     forgotten: Callable[[Digest], None] = lambda _: None
     forget: Callable[[Sequence[Digest]], Awaitable[object]] | None = None

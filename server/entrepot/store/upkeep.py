@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from entrepot.errors import StoreError
-from entrepot.metrics import Metrics
+from entrepot.metrics import UpkeepMetrics
 from entrepot.oci.digest import Digest
 from entrepot.store.notes import SWEPT, time_note
 from entrepot.store.opening import Cache
@@ -51,7 +51,7 @@ class Upkeep:
     cache: Cache
     sweep: Sweep
     scrub: Scrub
-    metrics: Metrics
+    metrics: UpkeepMetrics
     rules: UpkeepRules
     clock: Callable[[], float]
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("upkeep"))
@@ -147,7 +147,7 @@ class Upkeep:
 @asynccontextmanager
 async def open_upkeep(
     cache: Cache,
-    metrics: Metrics,
+    metrics: UpkeepMetrics,
     rules: UpkeepRules | None = None,
     *,
     forgotten: Callable[[Digest], None] = lambda _: None,

@@ -102,7 +102,9 @@ async def keeping(path: Path, rules: UpkeepRules | None = None) -> AsyncIterator
     clock, metrics, forgotten = WallClock(), Metrics(), list[Digest]()
     async with (
         opened(path) as cache,
-        open_upkeep(cache, metrics, rules, forgotten=forgotten.append, clock=clock) as upkeep,
+        open_upkeep(
+            cache, metrics.upkeep, rules, forgotten=forgotten.append, clock=clock
+        ) as upkeep,
     ):
         yield Keeping(upkeep, clock, metrics, forgotten)
 
