@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from entrepot.oci.digest import Digest
 from entrepot.store.adoption import Looked, adoption, look_into
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.layout import Layout
 from entrepot.store.notes import note_swept
 from entrepot.store.orphans import (
     drop_dangling_manifests,
@@ -103,18 +104,12 @@ class Sweep:
         await note_swept(self.catalog, generation, began_at)
         return report
 
-    async def adopt(self, found: Iterable[Found], report: SweepReport) -> None:
+    async def adopt(self, found: Sequence[Found], report: SweepReport) -> None:
         """Enter files that have no row, whatever they are; those that go meanwhile stay out."""
-        looked: list[Looked] = []
-        for each in found:
-            look = functools.partial(look_into, self.store.layout, each)
-            try:
-                one = await self.threads.run(look)
-            except StoreError as error:
-                _failed(report, self.store.layout.blob(each.digest), error)
-                continue
-            if one is not None:
-                looked.append(one)
+        told = await self.threads.run(lambda: [_look(self.store.layout, each) for each in found])
+        for path, error in (one for one in told if isinstance(one, tuple)):
+            _failed(report, path, error)
+        looked = [one for one in told if isinstance(one, Looked)]
         # No await between this look and handing it over: who removes them from now on comes after.
         looked = [one for one in looked if not self.leaving(one.found.digest)]
         if not looked:
@@ -200,6 +195,13 @@ class Sweep:
         return await self.threads.run(lambda: [d for d in digests if not exists(layout, d)])
 
 
+def _look(layout: Layout, found: Found) -> Looked | tuple[Path, OSError] | None:
+    try:
+        return look_into(layout, found)
+    except OSError as error:
+        return layout.blob(found.digest), error
+
+
 def _found(path: Path, digest: Digest) -> Found | None:
     try:
         status = path.lstat()
@@ -208,7 +210,7 @@ def _found(path: Path, digest: Digest) -> Found | None:
     return Found(digest, status.st_size, status.st_mtime)
 
 
-def _failed(report: SweepReport, path: Path, error: StoreError) -> None:
+def _failed(report: SweepReport, path: Path, error: StoreError | OSError) -> None:
     report.failed += 1
     log.warning("sweep.failed", path=str(path), reason=str(error))
 
