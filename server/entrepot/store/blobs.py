@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -28,6 +29,7 @@ from entrepot.store.threads import DiskThreads
 DURABLE_EVERY_BYTES = 64 << 20
 READ_THREADS = 4
 WRITE_THREADS = 8
+DELETE_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class BlobStore:
     async def delete_all(self, digests: Sequence[Digest]) -> int:
         """Remove whole blobs, in one hop to a thread; how many were there."""
         paths = [self.layout.blob(digest) for digest in digests]
-        return await self._writes.run(lambda: sum(map(_delete, paths)))
+        return await self._writes.run(lambda: _delete_all(paths))
 
     async def disk_space(self) -> tuple[int, int]:
         """Tell the bytes that may still be written to the file system, and its size."""
@@ -308,6 +310,15 @@ def _is(digest: Digest, data: bytes) -> bool:
 def _disk_space(path: Path) -> tuple[int, int]:
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+def _delete_all(paths: Sequence[Path]) -> int:
+    """Several at a time: one unlink after the other waits for the disk each time, ten times over.
+
+    In threads of its own, so that writes find theirs free.
+    """
+    with ThreadPoolExecutor(min(DELETE_THREADS, max(1, len(paths)))) as threads:
+        return sum(threads.map(_delete, paths))
 
 
 def _delete(path: Path) -> bool:
