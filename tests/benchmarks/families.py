@@ -50,7 +50,13 @@ class Family:
     @cached_property
     def tagged(self) -> tuple[Image | Index, ...]:
         """What the tags v0 to v9 stand for."""
-        return tuple(self._tagged(position) for position in range(IMAGES))
+        return tuple(self.tagged_as(position) for position in range(IMAGES))
+
+    def tagged_as(self, position: int) -> Image | Index:
+        """What the tag of that number stands for, without working out the others."""
+        if position % 2 == 0:
+            return self._image(position, PLATFORMS[0], self.extra if position == 0 else 0)
+        return index([self._image(position, each, 0) for each in PLATFORMS], flavour="oci")
 
     def manifests(self) -> Iterator[Image | Index]:
         """Everything that has a digest of its own as a manifest, each once."""
@@ -70,11 +76,6 @@ class Family:
     def chance(self, what: str) -> float:
         """A number from [0, 1), always the same for one `what`."""
         return int.from_bytes(self._noise(what, 4)) / 2**32
-
-    def _tagged(self, position: int) -> Image | Index:
-        if position % 2 == 0:
-            return self._image(position, PLATFORMS[0], self.extra if position == 0 else 0)
-        return index([self._image(position, each, 0) for each in PLATFORMS], flavour="oci")
 
     def _image(self, position: int, platform: str, extra: int) -> Image:
         layers = [

@@ -26,7 +26,7 @@ def admin_application(metrics: Metrics, ready: Callable[[], bool]) -> web.Applic
         return web.Response(status=503, text="not ready\n")
 
     async def render(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.render(), headers={"Content-Type": _TEXT})
+        return web.Response(body=await metrics.scrape(), headers={"Content-Type": _TEXT})
 
     application = web.Application()
     application.router.add_get("/livez", livez)
