@@ -101,7 +101,7 @@ class LongRun:
     def _config(self, mirrors: Sequence[str], sick: str) -> dict[str, object]:
         return {
             "registries": {
-                REGISTRY: {"mirrors": [{"url": url} for url in mirrors], "tag_ttl": "20s"},
+                REGISTRY: {"mirrors": [{"url": url} for url in mirrors], "tag_ttl": "60s"},
                 SICK: {"mirrors": [{"url": sick}], "tag_ttl": "0s"},
             },
             **(self._plan.settings or {}),

@@ -86,15 +86,15 @@ class Client:
     async def work(self) -> None:
         """Until there is nothing left to do."""
         steps = {
-            self._hot_tag: 40,
-            self._hot_manifest: 16,
-            self._hot_blob: 16,
-            self._hot_range: 8,
-            self._absent: 3,
-            self._refused: 3,
-            self._fresh_image: 1.2,
-            self._large: 0.15,
-            self._sick: 0.7,
+            self._hot_tag: 50,
+            self._hot_manifest: 20,
+            self._hot_blob: 12,
+            self._hot_range: 6,
+            self._absent: 1,
+            self._refused: 2,
+            self._fresh_image: 0.4,
+            self._large: 0.04,
+            self._sick: 0.5,
         }
         while self._load.left > 0:
             [step] = self._chance.choices(list(steps), list(steps.values()))
