@@ -12,22 +12,24 @@ import asyncio
 import logging
 import random
 import sys
-from asyncio.subprocess import PIPE
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
+from benchmarks.child import Child
 from benchmarks.families import Family
 from fakes.content import Content, Repository
 from fakes.fault import Fault, FaultKind
-from fakes.images import blob
+from fakes.images import OCI_MANIFEST, Image, Index, blob, index
 from fakes.recorded import Recorded
 from fakes.registry import FakeRegistry
 
 LARGE_BYTES = 700_000
+WIDE = 12
+"""How many repositories `wide/nNUMBER` it takes to fill what is remembered of manifests."""
+_WIDTH = 5_000
 _REMEMBERED = 200
-_STOP_S = 10.0
 _FORGET_EVERY_S = 5.0
 _TROUBLES: tuple[FaultKind, ...] = ("truncate", "reset", "flip", "status", "wrong_length")
 
@@ -43,6 +45,14 @@ def family(seed: int, name: str) -> Family:
     return Family(seed if kind == "endless" else seed + 1, int(number))
 
 
+def _wide(seed: int, number: int) -> Index:
+    """An index that lists very much, none of which there is."""
+    children = (
+        Image(OCI_MANIFEST, f"{seed} {number} {n}".encode(), b"", ()) for n in range(_WIDTH)
+    )
+    return index(list(children), flavour="oci")
+
+
 class Repositories(dict[str, Repository]):
     """All there are, for as long as each is needed."""
 
@@ -53,7 +63,7 @@ class Repositories(dict[str, Repository]):
     def get(self, name: str, default: object = None) -> Repository | None:  # type: ignore[override]
         """Never `default` for a name that could be one."""
         kind, _, number = name.partition("/n")
-        known = kind in {"endless", "sick", "large"} and number.isdigit()
+        known = kind in {"endless", "sick", "large", "wide"} and number.isdigit()
         return self._made(name) if known else None
 
 
@@ -61,6 +71,9 @@ def _repository(seed: int, name: str) -> Repository:
     content = Content()
     if name.startswith("large/"):
         content.put_blob(name, large(seed, int(name.removeprefix("large/n"))))
+    elif name.startswith("wide/"):
+        one = _wide(seed, int(name.removeprefix("wide/n")))
+        content.put_manifest(name, "v0", one.manifest, one.media_type)
     else:
         for position, root in enumerate(family(seed, name).tagged):
             content.put_image(name, f"v{position}", root)
@@ -89,26 +102,8 @@ class Mood:
 @asynccontextmanager
 async def mirror(seed: int, troubled: float = 0.0) -> AsyncIterator[str]:
     """Run that process; its address."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.endless", str(seed), str(troubled)),
-        stdin=PIPE,
-        stdout=PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        address = (await process.stdout.readline()).decode().strip()
-        if not address:
-            raise RuntimeError("the mirror ended; its traceback is on standard error")
-        yield address
-    finally:
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    async with Child("benchmarks.endless", str(seed), str(troubled)) as child:
+        yield await child.line()
 
 
 async def _serve(seed: int, troubled: float) -> None:

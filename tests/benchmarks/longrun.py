@@ -1,7 +1,8 @@
 """Many requests to one server, and what it holds on to: `python -m benchmarks.longrun`.
 
 Two load processes, two mirrors of an endless registry, one of them in trouble, and a mirror that is
-sick. Between rounds the load rests, so that what is open then is what stays open.
+sick. Between rounds the load rests, so that what is open then is what stays open. What is
+remembered of manifests, within its limits, is filled beforehand: what grows then is a leak.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import aiohttp
 import click
 
 from benchmarks import machine, process, report
-from benchmarks.endless import mirror
+from benchmarks.endless import WIDE, mirror
+from benchmarks.keepalive import KeptAlive
 from benchmarks.mixed import REGISTRY, SICK, Mixed
 from programs.entrepot import Entrepot
 
@@ -61,7 +63,6 @@ class Plan:
     requests: int
     first: int = FIRST
     every: int = EVERY
-    settings: dict[str, object] | None = None
 
     def rounds(self) -> list[int]:
         """The requests of each round."""
@@ -91,6 +92,7 @@ class LongRun:
             server = Entrepot(self._config(mirrors, sick), self._directory)
             await stack.enter_async_context(server)
             address = server.url.removeprefix("http://")
+            await _fill_memories(address)
             loads = [
                 await stack.enter_async_context(Mixed(address, seed, which))
                 for which in range(_LOADS)
@@ -104,7 +106,7 @@ class LongRun:
                 REGISTRY: {"mirrors": [{"url": url} for url in mirrors], "tag_ttl": "60s"},
                 SICK: {"mirrors": [{"url": sick}], "tag_ttl": "0s"},
             },
-            **(self._plan.settings or {}),
+            "cache": {"path": str(self._directory / "cache"), "memory": "8MiB"},
         }
 
     async def _round(self, server: Entrepot, loads: Sequence[Mixed], count: int) -> Sample:
@@ -146,6 +148,14 @@ class LongRun:
             cache_blobs=await asyncio.to_thread(_blobs, server.cache),
             cpu_s=process.cpu_s(server.pid),
         )
+
+
+async def _fill_memories(address: str) -> None:
+    async with KeptAlive(address) as client:
+        for number in range(WIDE):
+            answer = await client.ask(b"GET", f"/v2/wide/n{number}/manifests/v0?ns={REGISTRY}")
+            if answer.status != 200:
+                raise RuntimeError(f"a wide index was not to be had: {answer.head.decode()}")
 
 
 async def _gauges(server: Entrepot, session: aiohttp.ClientSession) -> dict[str, float]:

@@ -11,13 +11,11 @@ import asyncio
 import json
 import random
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections import Counter, deque
 from contextlib import suppress
 from functools import lru_cache
-from types import TracebackType
-from typing import Self
 
+from benchmarks.child import Child
 from benchmarks.endless import LARGE_BYTES, family, large
 from benchmarks.families import IMAGES, Family
 from benchmarks.keepalive import Answer, KeptAlive
@@ -30,49 +28,18 @@ HOT_FAMILIES = 40
 _NUMBERS_EACH = 10_000_000
 _KNOWN_SICK = 500
 _NS = f"?ns={REGISTRY}"
-_STOP_S = 10.0
 
 
-class Mixed:
-    """That process, seen from the one that measures; `async with` starts and stops it."""
+class Mixed(Child):
+    """That process, seen from the one that measures."""
 
     def __init__(self, address: str, seed: int, which: int) -> None:
-        self._arguments = (address, str(seed), str(which))
-        self._process: Process | None = None
-
-    async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.mixed", *self._arguments), stdin=PIPE, stdout=PIPE
-        )
-        return self
+        super().__init__("benchmarks.mixed", address, str(seed), str(which))
 
     async def make(self, count: int) -> Counter[str]:
         """Let it make so many requests; what came of them."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(b"%d\n" % count)
-        line = await self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the load ended; its traceback is on standard error")
-        return Counter(json.loads(line))
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        self.tell(str(count))
+        return Counter(json.loads(await self.line()))
 
 
 class Client:

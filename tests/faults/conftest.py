@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 DEFAULT_SEED = 20260801
+DEFAULT_REQUESTS = 20_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -18,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=DEFAULT_SEED,
         help="what chance decides in tests/faults; name a file or directory there as well",
+    )
+    parser.addoption(
+        "--long-run",
+        type=int,
+        default=DEFAULT_REQUESTS,
+        help="how many requests test_long_run makes; name that file as well",
     )
 
 
@@ -35,6 +42,12 @@ def _seed_of(config: pytest.Config) -> int:
 def fault_seed(request: pytest.FixtureRequest) -> int:
     """The number given by --fault-seed."""
     return _seed_of(request.config)
+
+
+@pytest.fixture
+def long_run_requests(request: pytest.FixtureRequest) -> int:
+    """The number given by --long-run."""
+    return int(request.config.getoption("--long-run", DEFAULT_REQUESTS))
 
 
 @pytest.fixture
