@@ -27,6 +27,7 @@ from entrepot.mirror.wanted import FillRules
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.tasks import TaskOwner
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
 from entrepot.web.admin import admin_application
@@ -153,10 +154,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
 async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:
     registries = {}
     gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
+    certificates = Certificates()
     for name, registry in settings.registries.items():
         mirrors = []
         for mirror in registry.mirrors:
-            client = MirrorClient(name, mirror, settings.timeouts, gates)
+            client = MirrorClient(name, mirror, settings.timeouts, gates, certificates)
             await client.start()
             stack.push_async_callback(client.aclose)
             mirrors.append(client)

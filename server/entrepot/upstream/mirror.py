@@ -20,6 +20,7 @@ from entrepot.upstream.authentication import Authenticator
 from entrepot.upstream.blobanswer import BlobAnswer, judge_blob, parse_length
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.body import read_body
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
 from entrepot.upstream.gate import Gates
@@ -60,10 +61,12 @@ class MirrorClient:
         settings: MirrorSettings,
         timeouts: TimeoutSettings,
         gates: Gates | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         """`registry` is the canonical name of the registry that this mirror stands in for.
 
-        `gates` are shared with the mirrors of other registries, whose limits are the same host's.
+        `gates` are shared with the mirrors of other registries, whose limits are the same host's,
+        and `certificates` with all that trust the same authorities.
         """
         self.registry = registry
         self.name = settings.name
@@ -73,7 +76,7 @@ class MirrorClient:
         self._base = f"{settings.url}/v2/"
         self._stall_s = timeouts.stall
         self._owner = TaskOwner(f"mirror {settings.name}")
-        self._transport = Transport(settings, timeouts)
+        self._transport = Transport(settings, timeouts, certificates)
         server = TokenServer(self._transport, timeouts.stall)
         self._asker = Asker(
             registry,
