@@ -67,6 +67,7 @@ def write(directory: Path, population: Population, *, now: float) -> None:
         work = partial(_write_families, layout, population, now)
         for rows in pool.imap_unordered(work, starts):
             _insert(catalog, rows)
+        _note_swept(catalog, now)
         catalog.commit()
         catalog.execute("PRAGMA journal_mode = WAL")
     os.sync()
@@ -89,6 +90,12 @@ def _hurry(catalog: sqlite3.Connection) -> None:
     for pragma in ("journal_mode = DELETE", "journal_mode = OFF", "synchronous = OFF"):
         catalog.execute(f"PRAGMA {pragma}")
     catalog.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+
+def _note_swept(catalog: sqlite3.Connection, now: float) -> None:
+    """Say that all is in the catalog, where that is said: otherwise it would be rebuilt."""
+    if catalog.execute("SELECT 1 FROM sqlite_master WHERE name = 'upkeep'").fetchone():
+        catalog.execute("INSERT OR REPLACE INTO upkeep VALUES ('swept', ?)", (str(now),))
 
 
 def _insert(catalog: sqlite3.Connection, rows: Rows) -> None:
