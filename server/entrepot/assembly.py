@@ -36,6 +36,7 @@ from entrepot.store.closure import Closure
 from entrepot.store.opening import opened
 from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
 from entrepot.upstream.outbound import Outbound
@@ -181,11 +182,14 @@ async def _registries(
     settings: Settings, outbound: Outbound, stack: AsyncExitStack
 ) -> dict[str, Registry]:
     registries = {}
+    certificates = Certificates()
     gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
     for name, registry in settings.registries.items():
         mirrors = []
         for mirror in registry.mirrors:
-            client = MirrorClient(name, mirror, settings.timeouts, gates, outbound)
+            client = MirrorClient(
+                name, mirror, settings.timeouts, gates, outbound=outbound, certificates=certificates
+            )
             await client.start()
             stack.push_async_callback(client.aclose)
             mirrors.append(client)

@@ -9,6 +9,7 @@ import pytest
 DEFAULT_SEED = 20260801
 DEFAULT_FUZZ_REQUESTS = 20_000
 DEFAULT_KILLS = 16
+DEFAULT_REQUESTS = 20_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -40,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DEFAULT_KILLS,
         help="how often test_kills.py kills Entrepot; name a file or directory there as well",
     )
+    parser.addoption(
+        "--long-run",
+        type=int,
+        default=DEFAULT_REQUESTS,
+        help="how many requests test_long_run makes; name that file as well",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,6 +75,12 @@ def fuzz_requests(request: pytest.FixtureRequest) -> int:
 def kills(request: pytest.FixtureRequest) -> int:
     """The number given by --kills."""
     return int(request.config.getoption("--kills", DEFAULT_KILLS))
+
+
+@pytest.fixture
+def long_run_requests(request: pytest.FixtureRequest) -> int:
+    """The number given by --long-run."""
+    return int(request.config.getoption("--long-run", DEFAULT_REQUESTS))
 
 
 @pytest.fixture

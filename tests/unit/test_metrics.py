@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from entrepot.metrics import Metrics
 
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
-def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    families = text_string_to_metric_families(metrics.render().decode())
+
+def samples(metrics: Metrics) -> Samples:
+    return parsed(metrics.render())
+
+
+def parsed(text: bytes) -> Samples:
+    families = text_string_to_metric_families(text.decode())
     return {
         (one.name, tuple(sorted(one.labels.items()))): one.value
         for family in families
@@ -82,3 +90,12 @@ def test_the_switch_and_what_it_refused() -> None:
     assert found["entrepot_offline", ()] == 1
     labels = (("kind", "manifest"), ("registry", "docker.io"))
     assert found["entrepot_offline_refusals_total", labels] == 1
+
+
+async def test_a_scrape_tells_what_could_leak() -> None:
+    metrics = Metrics()
+    for found in [parsed(await metrics.scrape()), parsed(await metrics.scrape())]:
+        assert found["entrepot_tasks", ()] == len(asyncio.all_tasks())
+        assert found["process_resident_memory_bytes", ()] > 1 << 20
+        assert found["process_open_fds", ()] > 2
+        assert found["entrepot_fills", ()] == 0

@@ -213,14 +213,15 @@ class Manifests:
         error = exhausted(title(image, reference), tuple(race.attempts), ManifestUnknown)
         if isinstance(error, ManifestUnknown):
             key = (image.registry, str(image.repository), reference)
-            self.negative.put(key, error, self.clock() + self.negative_ttl_s)
+            wall_s = self.clock()
+            self.negative.put(key, error, wall_s, wall_s + self.negative_ttl_s)
         raise error
 
     def raise_if_absent(self, key: Key) -> None:
         """Raise ManifestUnknown while a confirmed absence is remembered."""
         error = self.negative.get(key, self.clock())
         if error is not None:
-            raise ManifestUnknown(str(error), error.attempts)
+            raise error
 
     async def _fetch(self, image: ImageName, digest: Digest, deadline: float) -> Served:
         hint = self.hints.get(digest)

@@ -12,6 +12,7 @@ from entrepot.errors import Exhausted, StoreError
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.freshness import Freshness, tag_freshness
 from entrepot.mirror.manifests import Key, Manifests, Served, title
+from entrepot.mirror.memory import ForAWhile
 from entrepot.mirror.names import ImageName
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import Tag
@@ -34,7 +35,7 @@ class Tags:
     manifests: Manifests
     catalog: Catalog
     flights: Flights[Key, Served]
-    _ask_again_at: dict[Key, float] = field(default_factory=dict)
+    _unanswered: ForAWhile[bool] = field(default_factory=ForAWhile)
 
     def peek(self, image: ImageName, tag: Tag) -> Served | None:
         """The answer if it is fresh and in memory: no await, no I/O, the path of most requests."""
@@ -59,7 +60,7 @@ class Tags:
             return Served(held, "hit", record.mirror)
         if self.manifests.registries[image.registry].offline:
             return self._stale(image, record, held, "Entrepot is offline")
-        if self._ask_again_at.get(key, 0.0) > self.manifests.clock():
+        if self._unanswered.get(key, self.manifests.clock()):
             return self._stale(image, record, held)
         return await self._revalidated(image, record, held, deadline)
 
@@ -87,7 +88,9 @@ class Tags:
                 )
         except (Exhausted, TimeoutError) as error:
             reason = str(error) or "no answer in time"
-            self._ask_again_at[record.key] = self.manifests.clock() + self.manifests.negative_ttl_s
+            wall_s = self.manifests.clock()
+            until = wall_s + self.manifests.negative_ttl_s
+            self._unanswered.put(record.key, value=True, now=wall_s, until=until)
             log.info("tag.stale", image=title(image, record.tag), reason=reason)
             return self._stale(image, record, held)
 

@@ -20,6 +20,7 @@ from entrepot.upstream.authentication import Authenticator
 from entrepot.upstream.blobanswer import BlobAnswer, judge_blob, parse_length
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.body import read_body
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
 from entrepot.upstream.gate import Gates
@@ -61,12 +62,15 @@ class MirrorClient:
         settings: MirrorSettings,
         timeouts: TimeoutSettings,
         gates: Gates | None = None,
+        *,
         outbound: Outbound | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         """`registry` is the canonical name of the registry that this mirror stands in for.
 
         `gates` are shared with the mirrors of other registries, whose limits are the same host's,
-        and `outbound` with everything that goes out.
+        `outbound` with everything that goes out, and `certificates` with all that trust the same
+        authorities.
         """
         self.registry = registry
         self.name = settings.name
@@ -78,7 +82,7 @@ class MirrorClient:
         self._owner = TaskOwner(f"mirror {settings.name}")
         self._outbound = outbound or Outbound()
         self._outbound.on_offline(self._hang_up)
-        self._transport = Transport(settings, timeouts, self._outbound)
+        self._transport = Transport(settings, timeouts, self._outbound, certificates)
         server = TokenServer(self._transport, timeouts.stall)
         self._asker = Asker(
             registry,

@@ -14,6 +14,7 @@ from entrepot import __version__
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import AttemptError, MirrorUnreachable
 from entrepot.upstream.breakage import translate
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.connectors import connector
 from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.proxy import choose_proxy, environment_proxies, is_socks
@@ -36,8 +37,11 @@ class Transport:
         settings: MirrorSettings,
         timeouts: TimeoutSettings,
         outbound: Outbound | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
+        """`certificates` may be shared with the transports of other mirrors."""
         self._outbound = outbound or Outbound()
+        self._certificates = certificates or Certificates()
         self._settings = settings
         self._timeouts = timeouts
         self._routes: Routes | None = None
@@ -117,13 +121,6 @@ class Transport:
     def _read(self) -> tuple[dict[Path | None, ssl.SSLContext], Routes]:
         """Read certificates and logins: from files, so on a thread of its own."""
         routes = read_routes(self._settings)
-        return {ca: self._tls_context(ca) for ca in {route.ca for route in routes.all()}}, routes
-
-    def _tls_context(self, ca: Path | None) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if ca is not None:
-            context.load_verify_locations(cafile=ca)
-        if self._settings.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        context, insecure = self._certificates.context, self._settings.insecure
+        authorities = {route.ca for route in routes.all()}
+        return {ca: context(ca, insecure=insecure) for ca in authorities}, routes

@@ -31,7 +31,7 @@ def admin_application(metrics: Metrics, ready: Callable[[], bool], guard: Guard)
         return web.Response(status=503, text="not ready\n")
 
     async def render(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.render(), headers={"Content-Type": _TEXT})
+        return web.Response(body=await metrics.scrape(), headers={"Content-Type": _TEXT})
 
     application = web.Application()
     application[GUARD] = guard
