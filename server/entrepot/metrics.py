@@ -132,14 +132,7 @@ class Metrics:
         )
         self.cache = CacheMetrics(self.registry)
         self.upkeep = UpkeepMetrics(self.registry)
-        self._refused = Counter(
-            "entrepot_refused_connections",
-            "Connections not let in, or cut off, by reason (too_many_connections,"
-            " too_many_from_one_address, malformed, head_too_large, slow_head, slow_reader,"
-            " no_handshake).",
-            ["reason"],
-            registry=self.registry,
-        )
+        self._refused = _refused(self.registry)
         self._tasks = Gauge("entrepot_tasks", "Tasks of the event loop.", registry=self.registry)
         self._process: CollectorRegistry | None = None
         self._known: dict[tuple[str, ...], Counter] = {}
@@ -212,4 +205,15 @@ def _offline(registry: CollectorRegistry) -> tuple[Gauge, Counter]:
             ["registry", "kind"],
             registry=registry,
         ),
+    )
+
+
+def _refused(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "entrepot_refused_connections",
+        "Connections not let in, or cut off, by reason (too_many_connections,"
+        " too_many_from_one_address, malformed, head_too_large, slow_head, slow_reader,"
+        " no_handshake).",
+        ["reason"],
+        registry=registry,
     )
