@@ -29,7 +29,7 @@ WARM_S = 60.0
 PULL_S = 3600.0
 """One used so lately may be what somebody reads a shared layer for."""
 _IMAGES_AT_A_TIME = 32
-_MOST_CARRIED = 4 * PAGE_ROOTS
+_MOST_CARRIED = PAGE_ROOTS
 
 log = structlog.get_logger(__name__)
 

@@ -94,7 +94,7 @@ class Passes:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         began, before = loop.time(), self.evicted
-        cold = False
+        cold = in_vain = False
         try:
             await self._look()
             await self._drop_partials()
@@ -104,13 +104,15 @@ class Passes:
             cold = self.evicted != before
             if self._beyond() > 0:
                 await self._evictor(keeping, loose, self._beyond, warm=True).run()
+                in_vain = self.evicted == before
         except StoreError as error:
             log.warning("eviction.failed", reason=str(error))
+            in_vain = True
         finally:
             now = loop.time()
             rest_s = min(_REST * (now - began), _LONGEST_REST_S)
             self._wish_from = now if cold else now + rest_s
-            self._need_from = now if self.evicted != before else now + rest_s
+            self._need_from = now + rest_s if in_vain else now
             self._task = None
             self._tell()
             self._report(before, now - began)
