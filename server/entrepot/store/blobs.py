@@ -17,6 +17,7 @@ from entrepot.store.blobfile import (
     OpenBlob,
     close_blob,
     delete_file,
+    delete_files,
     disk_space,
     is_public_file,
     length,
@@ -162,7 +163,7 @@ class BlobStore:
     async def delete_all(self, digests: Sequence[Digest]) -> int:
         """Remove whole blobs, in one hop to a thread; how many were there."""
         paths = [self.layout.blob(digest) for digest in digests]
-        return await self._writes.run(lambda: sum(map(delete_file, paths)))
+        return await self._writes.run(lambda: delete_files(paths))
 
     async def disk_space(self) -> tuple[int, int]:
         """Tell the bytes that may still be written to the file system, and its size."""
