@@ -24,9 +24,10 @@ Amounts: TypeAlias = Callable[[], tuple[int, int]]
 
 @dataclass(slots=True, eq=False)
 class Demand:
-    """Somebody wants so many bytes freed, whatever the limits are."""
+    """Somebody wants so many bytes freed, whatever the limits are; `urgent`: and waits for it."""
 
     left: int
+    urgent: bool = True
 
 
 @dataclass(slots=True)
@@ -68,6 +69,11 @@ class Accounts:
             free=self._free,
             disk=self._disk,
         )
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for room."""
+        return bool(self.waiting) or any(demand.urgent for demand in self.demands)
 
     def fits(self, size: int, limit: int | None, min_free: int) -> bool:
         """Whether `size` more may be kept now; of a file that is on the same disk already."""

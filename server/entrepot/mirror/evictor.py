@@ -29,6 +29,7 @@ WARM_S = 60.0
 PULL_S = 3600.0
 """One used so lately may be what somebody reads a shared layer for."""
 _IMAGES_AT_A_TIME = 32
+_REST, _LONGEST_REST_S = 3, 0.5
 _MOST_CARRIED = PAGE_ROOTS
 
 log = structlog.get_logger(__name__)
@@ -119,8 +120,9 @@ class Evictor:
         for start in range(0, len(victims), _IMAGES_AT_A_TIME):
             if self.wanted() <= 0:
                 break
+            began = asyncio.get_running_loop().time()
             await self._remove(victims[start : start + _IMAGES_AT_A_TIME], sizes)
-            await asyncio.sleep(0)
+            await self._rest(asyncio.get_running_loop().time() - began)
         return [one.root for one in candidates if one.root.digest in waits]
 
     def _images(self, candidates: Sequence[Candidate], now: float) -> list[Image]:
@@ -181,6 +183,11 @@ class Evictor:
         if not busy.isdisjoint(own):
             return False
         return self.warm or not any(map(self.accounts.catalog.just_used, own))
+
+    async def _rest(self, worked_s: float) -> None:
+        """Leave processor and disk to others for three quarters of the time, if nobody waits."""
+        rest_s = 0.0 if self.accounts.urgent else min(_REST * worked_s, _LONGEST_REST_S)
+        await asyncio.sleep(rest_s)
 
     async def _remove_files(self, removed: Removed) -> tuple[int, int]:
         """Remove the files of rows that are gone; how many, and their bytes.

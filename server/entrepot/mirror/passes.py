@@ -99,12 +99,14 @@ class Passes:
             await self._look()
             await self._drop_partials()
             keeping = self.keeping.with_more(await list_keeps(self.accounts.catalog))
-            loose = await self._read_loose()
-            await self._evictor(keeping, loose, self._to_low_mark).run()
+            if not self._loose_from:
+                await self._read_loose()
+            await self._evictor(keeping, self._to_low_mark).run()
             cold = self.evicted != before
             if self._beyond() > 0:
-                await self._evictor(keeping, loose, self._beyond, warm=True).run()
+                await self._evictor(keeping, self._beyond, warm=True).run()
                 in_vain = self.evicted == before
+            await self._read_loose()  # for the next one, which then need not wait
         except StoreError as error:
             log.warning("eviction.failed", reason=str(error))
             in_vain = True
@@ -161,16 +163,15 @@ class Passes:
                 self.accounts.freed(info.written)
                 self._removed(Evicted(partials=1, bytes=info.written))
 
-    async def _read_loose(self) -> list[Root]:
+    async def _read_loose(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        if began >= self._loose_from and self._to_low_mark() > 0:
+        if began >= self._loose_from and not self._closing:
             self._loose = await read_loose(self.accounts.catalog)
             self._loose_from = loop.time() + _LOOSE_REST * (loop.time() - began)
-        return self._loose
 
     def _evictor(
-        self, keeping: Keeping, loose: list[Root], wanted: Callable[[], int], *, warm: bool = False
+        self, keeping: Keeping, wanted: Callable[[], int], *, warm: bool = False
     ) -> Evictor:
         return Evictor(
             accounts=self.accounts,
@@ -181,7 +182,7 @@ class Passes:
             forget=self.forget,
             told=self._removed,
             wanted=wanted,
-            loose=list(loose),
+            loose=list(self._loose),
             warm=warm,
         )
 

@@ -149,7 +149,9 @@ class Room:
 
         Images that are kept or being pulled stay. For a disk that is full.
         """
-        demand = Demand(wanted_bytes)
+        return await self._free(Demand(wanted_bytes))
+
+    async def _free(self, demand: Demand) -> bool:
         self.accounts.demands.append(demand)
         try:
             for _ in range(2):  # one in progress may be past what it could have taken
@@ -163,9 +165,12 @@ class Room:
             self.accounts.demands.remove(demand)
 
     async def evict_now(self, wanted_bytes: int = 0) -> Evicted:
-        """Free so much at least, and go to the low mark if there is a limit; what was removed."""
+        """Free so much at least, and go to the low mark if there is a limit; what was removed.
+
+        Takes its time, for the sake of others.
+        """
         before = self._passes.evicted
-        await self.make_room(wanted_bytes)
+        await self._free(Demand(wanted_bytes, urgent=False))
         while self._passes.running:
             await self._passes.changed()
         return self._passes.evicted - before
