@@ -155,12 +155,3 @@ def delete_file(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def delete_files(paths: Sequence[Path]) -> int:
-    """Remove several at a time: one unlink after the other waits for the disk each time.
-
-    In threads of its own, so that writes find theirs free. Returns how many were there.
-    """
-    with ThreadPoolExecutor(min(_DELETE_THREADS, max(1, len(paths)))) as threads:
-        return sum(threads.map(delete_file, paths))

@@ -15,6 +15,8 @@ from entrepot.store.threads import DiskThreads
 Buffer = bytes | bytearray | memoryview
 
 _CATCH_UP_BYTES = 8 << 20
+_LARGE_BYTES = 256 << 10
+"""Less is hashed sooner than it is handed to another thread."""
 
 
 class Partial:
@@ -100,12 +102,15 @@ class Partial:
         """
         parts = [data] if isinstance(data, bytes | bytearray | memoryview) else data
         chunk = Chunk(offset, tuple(memoryview(part).cast("B") for part in parts if len(part)))
+        later = done if chunk.stop - chunk.start >= _LARGE_BYTES else None
         if chunk.buffers:
-            await self._writes.run(lambda: self._draft.write(chunk, done))
-            if self._draft.hash_due():
+            await self._writes.run(lambda: self._draft.write(chunk, later))
+            if later is not None and self._draft.hash_due():
                 self._writes.begin(self._draft.hash_on)
             if self._draft.sync_due:
                 self._writes.begin(self._draft.sync)
+        if done is not None and later is None:
+            done()
 
     async def verify(self) -> bool:
         """Whether `size` is known, all of it is there and it is what the digest names."""

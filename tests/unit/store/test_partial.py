@@ -16,6 +16,8 @@ from entrepot.store.rangeset import RangeSet
 
 DATA = random.Random(5).randbytes(300_000)
 DIGEST = Digest.of(DATA)
+MUCH = random.Random(6).randbytes(5_000_000)
+MUCH_DIGEST = Digest.of(MUCH)
 
 
 async def begin(store: BlobStore) -> Partial:
@@ -294,22 +296,27 @@ class Given:
         self.memory[:] = bytes(len(self.memory))
 
 
-async def test_the_hash_may_follow_from_memory_that_is_given_back(store: BlobStore) -> None:
-    partial = await begin(store)
-    pieces = [Given(DATA[at : at + 7_000]) for at in range(0, len(DATA), 7_000)]
+@pytest.mark.parametrize("step", [100_000, 300_000, 1_000_000])
+async def test_the_hash_may_follow_from_memory_that_is_given_back(
+    store: BlobStore, step: int
+) -> None:
+    partial = await store.begin(MUCH_DIGEST)
+    partial.size = len(MUCH)
+    pieces = [Given(MUCH[at : at + step]) for at in range(0, len(MUCH), step)]
     for number, piece in enumerate(pieces):
-        await partial.write(number * 7_000, piece.memory, piece.back)
-    assert partial.written.total == len(DATA)
+        await partial.write(number * step, piece.memory, piece.back)
+    assert partial.written.total == len(MUCH)
     assert await partial.verify()
     assert {piece.calls for piece in pieces} == {1}
     await partial.commit()
-    assert await store.read(DIGEST, len(DATA)) == DATA
+    assert await store.read(MUCH_DIGEST, len(MUCH)) == MUCH
 
 
 async def test_memory_beyond_a_gap_is_given_back_at_once(store: BlobStore) -> None:
-    partial = await begin(store)
-    far, near = Given(DATA[100_000:]), Given(DATA[:100_000])
-    await partial.write(100_000, far.memory, far.back)
+    partial = await store.begin(MUCH_DIGEST)
+    partial.size = len(MUCH)
+    far, near = Given(MUCH[1_000_000:]), Given(MUCH[:1_000_000])
+    await partial.write(1_000_000, far.memory, far.back)
     assert far.calls == 1
     await partial.write(0, near.memory, near.back)
     assert await partial.verify()
@@ -318,13 +325,14 @@ async def test_memory_beyond_a_gap_is_given_back_at_once(store: BlobStore) -> No
 
 
 async def test_memory_is_given_back_where_the_bytes_were_there_already(store: BlobStore) -> None:
-    partial = await begin(store)
-    await partial.write(10_000, DATA[10_000:20_000])
-    again, around = Given(DATA[12_000:15_000]), Given(DATA[:30_000])
-    await partial.write(12_000, again.memory, again.back)
+    partial = await store.begin(MUCH_DIGEST)
+    partial.size = len(MUCH)
+    await partial.write(500_000, MUCH[500_000:1_000_000])
+    again, around = Given(MUCH[600_000:900_000]), Given(MUCH[:2_000_000])
+    await partial.write(600_000, again.memory, again.back)
     assert again.calls == 1
     await partial.write(0, around.memory, around.back)
-    await partial.write(30_000, DATA[30_000:])
+    await partial.write(2_000_000, MUCH[2_000_000:])
     assert await partial.verify()
     assert around.calls == 1
     await partial.discard()
