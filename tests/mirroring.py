@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from entrepot.config import MirrorSettings, TimeoutSettings
+from entrepot.errors import Offline
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import BlobReader, Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import ImageName
+from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
+from entrepot.mirror.watermarks import Limits
+from entrepot.oci.pattern import ImagePattern
 from entrepot.oci.reference import RepositoryName
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.closure import Closure
+from entrepot.store.opening import opened
+from entrepot.store.upkeep import Upkeep, open_upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.mirror import MirrorClient
+from entrepot.upstream.outbound import Outbound
 
 REGISTRY = "registry.example"
 PAUSE = ImageName(
@@ -59,8 +70,14 @@ class Mirroring:
     tags: Tags
     blobs: Blobs
     listings: Listings
+    offline: OfflineDoor
     metrics: Metrics
+    upkeep: Upkeep
     clock: WallClock = field(default_factory=WallClock)
+
+    @property
+    def outbound(self) -> Outbound:
+        return self.offline.outbound
 
     @staticmethod
     def deadline(seconds: float = 5.0) -> float:
@@ -98,55 +115,92 @@ async def mirroring(
     headers_s: float = 5.0,
     give_up_s: float = 0.0,
     tag_ttl_s: float = 300.0,
+    offline: bool = False,
+    limits: Limits | None = None,
+    keep: Sequence[str] = (),
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
-        store = BlobStore(cache)
-        await store.open()
-        stack.push_async_callback(store.aclose)
-        catalog = Catalog(store.layout.catalog)
-        await catalog.open()
-        stack.push_async_callback(catalog.aclose)
+        own = await stack.enter_async_context(opened(cache))
+        clock, memory, metrics = WallClock(), ManifestMemory(), Metrics()
+        upkeep = await stack.enter_async_context(
+            open_upkeep(own, metrics.upkeep, forgotten=memory.drop, clock=clock)
+        )
+        outbound = Outbound(offline=offline)
         clients = [
-            await _client(stack, number, mirror, stall_s) for number, mirror in enumerate(mirrors)
+            await _client(stack, number, mirror, stall_s, outbound)
+            for number, mirror in enumerate(mirrors)
         ]
         registry = Registry(REGISTRY, tuple(clients), tag_ttl_s)
-        owner, clock = TaskOwner("test flights"), WallClock()
+        owner = TaskOwner("test flights")
         stack.push_async_callback(owner.aclose)
-        fills = Fills(
-            store, Room(catalog, clock), Metrics(), FillRules(headers_s, overtake_s, give_up_s)
+        room = Room(
+            own.store,
+            own.catalog,
+            clock,
+            metrics.cache,
+            limits or Limits(),
+            Keeping(map(ImagePattern.parse, keep)),
         )
+        stack.push_async_callback(room.aclose)
+        fills = Fills(own.store, room, metrics, FillRules(headers_s, overtake_s, give_up_s))
         stack.push_async_callback(fills.aclose)
-        yield _wired(registry, catalog, fills, owner, clock)
+        outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
+        wired = _wired(registry, upkeep, memory, fills, owner, outbound=outbound)
+        wired.clock = clock
+        yield wired
 
 
 async def _client(
-    stack: AsyncExitStack, number: int, mirror: str | Mapping[str, object], stall_s: float
+    stack: AsyncExitStack,
+    number: int,
+    mirror: str | Mapping[str, object],
+    stall_s: float,
+    outbound: Outbound,
 ) -> MirrorClient:
     given = {"url": mirror} if isinstance(mirror, str) else mirror
     settings = MirrorSettings.model_validate({"name": f"mirror{number}", **given})
-    client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s))
+    client = MirrorClient(REGISTRY, settings, TimeoutSettings(stall=stall_s), outbound=outbound)
     await client.start()
     stack.push_async_callback(client.aclose)
     return client
 
 
+def _gone_offline() -> Offline:
+    return Offline("Entrepot has just gone offline")
+
+
 def _wired(
-    registry: Registry, catalog: Catalog, fills: Fills, owner: TaskOwner, clock: WallClock
+    registry: Registry,
+    upkeep: Upkeep,
+    memory: ManifestMemory,
+    fills: Fills,
+    owner: TaskOwner,
+    *,
+    outbound: Outbound,
 ) -> Mirroring:
-    registries = {REGISTRY: registry}
+    def flights(name: str) -> Flights[Any, Any]:
+        made: Flights[Any, Any] = Flights(owner, name)
+        outbound.on_offline(lambda: made.interrupt(_gone_offline()))
+        return made
+
+    registries, catalog = {REGISTRY: registry}, upkeep.cache.catalog
     metrics, overtake_s = fills.metrics, fills.rules.overtake_s
     manifests = Manifests(
         registries=registries,
         store=fills.store,
         catalog=catalog,
-        flights=Flights(owner, "manifest"),
+        room=fills.room,
+        flights=flights("manifest"),
         metrics=metrics,
         overtake_s=overtake_s,
         negative_ttl_s=30.0,
-        clock=clock,
+        clock=fills.room.clock,
+        suspect=upkeep.scrub.check,
+        memory=memory,
     )
-    tags = Tags(manifests, catalog, Flights(owner, "tag"))
+    fills.room.forget = manifests.forget
+    tags = Tags(manifests, catalog, flights("tag"))
     return Mirroring(
         registry=registry,
         store=fills.store,
@@ -159,18 +213,20 @@ def _wired(
             store=fills.store,
             manifests=manifests,
             fills=fills,
-            flights=Flights(owner, "size"),
+            flights=flights("size"),
             metrics=metrics,
             overtake_s=overtake_s,
+            suspect=upkeep.suspect,
         ),
         listings=Listings(
             registries=registries,
             catalog=catalog,
             tags_by_name=tags,
-            flights=Flights(owner, "list"),
+            flights=flights("list"),
             metrics=metrics,
             overtake_s=overtake_s,
         ),
+        offline=OfflineDoor(outbound, manifests, tags, Closure(catalog, fills.store)),
         metrics=metrics,
-        clock=clock,
+        upkeep=upkeep,
     )

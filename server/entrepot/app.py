@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,28 +10,23 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from entrepot.config import Address, Settings
-from entrepot.metrics import Metrics
-from entrepot.mirror.blobs import Blobs
-from entrepot.mirror.fills import Fills
-from entrepot.mirror.flights import Flights
-from entrepot.mirror.listings import Listings
-from entrepot.mirror.manifests import Manifests
-from entrepot.mirror.memory import ManifestMemory
-from entrepot.mirror.names import NameTable
-from entrepot.mirror.registry import Registry
-from entrepot.mirror.room import Room
-from entrepot.mirror.sweep import sweep_partials
-from entrepot.mirror.tags import Tags
-from entrepot.mirror.wanted import FillRules
-from entrepot.store.blobs import BlobStore
-from entrepot.store.catalog import Catalog
+from entrepot.assembly import assemble
+from entrepot.config import Address, AdminSettings, ClientSettings, ListenSettings, Settings
+from entrepot.descriptors import connections_within, current_limit
+from entrepot.errors import StoreError
+from entrepot.store.layout import Layout
+from entrepot.store.secretfile import keep_secret
+from entrepot.store.upkeep import Upkeep
 from entrepot.tasks import TaskOwner
-from entrepot.upstream.gate import Gates
-from entrepot.upstream.mirror import MirrorClient
+from entrepot.web.access import Access
 from entrepot.web.admin import admin_application
+from entrepot.web.connection import Listener
+from entrepot.web.crowd import Crowd
 from entrepot.web.frontend import Frontend, Services
-from entrepot.web.noise import http_log
+from entrepot.web.guard import Guard
+from entrepot.web.passwords import Passwords
+from entrepot.web.renewed import Renewed
+from entrepot.web.tlsdoor import TlsDoor
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +39,8 @@ class Server:
     """
 
     services: Services
+    upkeep: Upkeep
+    crowd: Crowd
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
@@ -57,31 +54,40 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     used and OSError when an address cannot be bound; nothing is left running then.
     """
     async with AsyncExitStack() as stack:
-        services = await _build(settings, stack)
-        server = Server(services)
+        services, upkeep = await assemble(settings, stack)
+        server = Server(services, upkeep, _crowd(settings.clients))
+        renewals = TaskOwner("renewals")
+        stack.push_async_callback(renewals.aclose)
+        access = await _access(settings, renewals)
         if settings.admin is not None:
+            guard = await _guard(settings.admin, Layout(settings.cache.path))
             admin = web.AppRunner(
-                admin_application(services.metrics, lambda: server.ready),
+                admin_application(services.metrics, lambda: server.ready, guard),
                 access_log=None,
                 handle_signals=False,
             )
             server.admin_address = await _listen(stack, admin, settings.admin)
         for listen in settings.listen:
             default = services.names.canonical(listen.registry) if listen.registry else None
+            listener = Listener(
+                Frontend(services, default, access),
+                settings.clients,
+                server.crowd,
+                services.metrics,
+            )
             runner = web.ServerRunner(
-                web.Server(
-                    Frontend(services, default),
-                    handler_cancellation=True,
-                    access_log=None,
-                    logger=http_log(),
-                    keepalive_timeout=75.0,
-                ),
+                listener,
                 handle_signals=False,
                 # aiohttp waits so long twice: for the answer, then for its task to end.
                 shutdown_timeout=settings.timeouts.drain / 2,
             )
-            server.addresses.append(await _listen(stack, runner, listen))
+            if listen.tls is None:
+                address = await _listen(stack, runner, listen)
+            else:
+                address = await _listen_tls(stack, runner, listener, listen, renewals)
+            server.addresses.append(address)
         server.ready = True
+        upkeep.start()
         try:
             yield server
         finally:
@@ -89,80 +95,17 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             log.info("server.draining", seconds=settings.timeouts.drain)
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
-    metrics = Metrics()
-    store = BlobStore(settings.cache.path)
-    await store.open()
-    stack.push_async_callback(store.aclose)
-    catalog = Catalog(store.layout.catalog)
-    await catalog.open()
-    stack.push_async_callback(catalog.aclose)
-    registries = await _registries(settings, stack)
-    owner = TaskOwner("flights")
-    stack.push_async_callback(owner.aclose)
-    timeouts = settings.timeouts
-    # Readers wait for a mirror to come back as long as two stalls take: 30 s, rule T-2.
-    rules = FillRules(timeouts.headers, timeouts.overtake, give_up_s=2 * timeouts.stall)
-    sweep = sweep_partials(store, settings.cache.unfinished, time.time)
-    _ = owner.start(sweep, name="sweep of partials")
-    fills = Fills(store, Room(catalog, time.time), metrics, rules)
-    stack.push_async_callback(fills.aclose)
-    overtake_s = settings.timeouts.overtake
-    manifests = Manifests(
-        registries=registries,
-        store=store,
-        catalog=catalog,
-        flights=Flights(owner, "manifest"),
-        metrics=metrics,
-        overtake_s=overtake_s,
-        negative_ttl_s=settings.tags.negative_ttl,
-        clock=time.time,
-        memory=ManifestMemory(settings.cache.memory),
-    )
-    tags = Tags(manifests, catalog, Flights(owner, "tag"))
-    return Services(
-        names=NameTable(
-            {name: registry.aliases for name, registry in settings.registries.items()},
-            settings.hosts,
-        ),
-        manifests=manifests,
-        tags=tags,
-        blobs=Blobs(
-            registries=registries,
-            store=store,
-            manifests=manifests,
-            fills=fills,
-            flights=Flights(owner, "blob size"),
-            metrics=metrics,
-            overtake_s=overtake_s,
-        ),
-        listings=Listings(
-            registries=registries,
-            catalog=catalog,
-            tags_by_name=tags,
-            flights=Flights(owner, "list"),
-            metrics=metrics,
-            overtake_s=overtake_s,
-        ),
-        metrics=metrics,
-        headers_s=settings.timeouts.headers,
-        not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
-    )
-
-
-async def _registries(settings: Settings, stack: AsyncExitStack) -> dict[str, Registry]:
-    registries = {}
-    gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
-    for name, registry in settings.registries.items():
-        mirrors = []
-        for mirror in registry.mirrors:
-            client = MirrorClient(name, mirror, settings.timeouts, gates)
-            await client.start()
-            stack.push_async_callback(client.aclose)
-            mirrors.append(client)
-        ttl_s = settings.tags.ttl if registry.tag_ttl is None else registry.tag_ttl
-        registries[name] = Registry(name, tuple(mirrors), ttl_s)
-    return registries
+def _crowd(clients: ClientSettings) -> Crowd:
+    """As many clients as are allowed, but none that would leave us without descriptors."""
+    most = connections_within(current_limit())
+    if clients.connections > most:
+        log.warning(
+            "clients.fewer_connections",
+            asked=clients.connections,
+            possible=most,
+            reason="this process may not open more files: see LimitNOFILE, ulimit -n",
+        )
+    return Crowd(min(clients.connections, most), clients.connections_per_address)
 
 
 async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Address) -> str:
@@ -173,3 +116,47 @@ async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Addres
     await site.start()
     port = int(runner.addresses[0][1])
     return str(Address(host=address.host, port=port))
+
+
+async def _access(settings: Settings, renewals: TaskOwner) -> Access:
+    passwords = None
+    if settings.auth.htpasswd is not None:
+        users = Renewed([settings.auth.htpasswd], settings.auth.users)
+        await users.load()
+        _ = renewals.start(users.keep_fresh(), name="htpasswd")
+        passwords = Passwords(lambda: users.value)
+    for warning in settings.exposures():
+        log.warning("settings.exposed", reason=warning)
+    return Access(settings.private, settings.auth.required, passwords)
+
+
+async def _guard(admin: AdminSettings, layout: Layout) -> Guard:
+    """Guard with the configured token, or with one of our own; StoreError for one that is bad."""
+
+    def token() -> str:
+        return admin.token() or keep_secret(layout.admin_token)
+
+    try:
+        return Guard(await asyncio.to_thread(token), admin.hosts)
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"the admin token cannot be used: {error}") from error
+
+
+async def _listen_tls(
+    stack: AsyncExitStack,
+    runner: web.BaseRunner,
+    listener: Listener,
+    listen: ListenSettings,
+    renewals: TaskOwner,
+) -> str:
+    """Listen with TLS, and look after the certificate; tells the address with the port taken."""
+    assert listen.tls is not None
+    context = Renewed(listen.tls.files, listen.tls.context)
+    await context.load()
+    _ = renewals.start(context.keep_fresh(), name="certificate")
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    door = TlsDoor(listener, lambda: context.value)
+    port = await door.open(listen.host, listen.port)
+    stack.push_async_callback(door.aclose)
+    return str(Address(host=listen.host, port=port))

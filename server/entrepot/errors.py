@@ -9,7 +9,10 @@
     │   ├── RangeNotSatisfiable  start at or past the end (rule T-8)
     │   ├── RangeUnsupported     more ranges than we answer (rules P-4, L-7)
     │   ├── Unsupported          an operation this registry never performs (N-4)
-    │   └── NotListed            a list this registry does not keep (M-4)
+    │   ├── NotListed            a list this registry does not keep (M-4)
+    │   ├── BodyTooLarge         a request with more of a body than anybody needs
+    │   ├── Unauthenticated      only for clients that say who they are (P27)
+    │   └── TooManyFailures      wrong passwords from one address
     ├── AttemptError             what one mirror did, once; carried inside an `Exhausted`
     │   ├── MirrorNotFound       a real 404 under the full Accept set (rule U-1)
     │   ├── MirrorUnreachable    refused, reset, no route, no name, TLS failure
@@ -17,15 +20,19 @@
     │   ├── MirrorDenied         401 or 403 after the token flow (P15: often means "not found")
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
-    │   └── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
-    ├── Exhausted                every mirror was tried; `attempts` says how each ended
+    │   ├── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    │   └── MirrorOffline        not asked: Entrepot is offline
+    ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
     │   ├── ManifestUnknown      every mirror said 404
     │   ├── BlobUnknown          every mirror said 404
     │   ├── AllThrottled         at least one mirror would have answered, later
-    │   └── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   └── Offline              it is not here, and nobody may be asked
+    │       └── Incomplete       part of it is here: the image is refused at its manifest
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
+        ├── NoRoom               within our own limits, and nothing may go
         ├── Corrupt              bytes on disk are not what their name says
         ├── StoreLocked          another process uses the cache directory
         └── StoreTooNew          a later version of this program wrote the cache
@@ -35,7 +42,7 @@ Library exceptions are translated where the library is called (`raise ... from e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -82,6 +89,23 @@ class Unsupported(RequestError):
 
 class NotListed(RequestError):
     """A list that this registry does not keep."""
+
+
+class BodyTooLarge(RequestError):
+    """A request with a body, which none that we answer has."""
+
+
+class Unauthenticated(RequestError):
+    """What is asked for is only for clients that say who they are (P27)."""
+
+
+class TooManyFailures(RequestError):
+    """So many wrong passwords came from one address that no more are looked at for a while."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 60.0) -> None:
+        """`retry_after_s` is seconds from now."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class AttemptError(EntrepotError):
@@ -148,6 +172,16 @@ class MirrorLied(AttemptError):
     outcome = "wrong answer"
 
 
+class MirrorOffline(AttemptError):
+    """Not asked: Entrepot is offline."""
+
+    outcome = "offline"
+
+    def __init__(self, message: str = "not asked: Entrepot is offline") -> None:
+        super().__init__(message)
+        self.asked = False
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One mirror's part in a request, as told to the client in the error's `detail`."""
@@ -162,7 +196,7 @@ class Attempt:
 
 
 class Exhausted(EntrepotError):
-    """Every mirror was tried. `attempts` is in the order they were started."""
+    """No mirror is left to ask. `attempts` is in the order they were started."""
 
     def __init__(self, message: str, attempts: Sequence[Attempt] = ()) -> None:
         super().__init__(message)
@@ -191,6 +225,19 @@ class AllFailed(Exhausted):
     """Nobody answered, and not because everybody said 404."""
 
 
+class Offline(Exhausted):
+    """It is not here, and Entrepot is offline."""
+
+
+class Incomplete(Offline):
+    """Part of an image is here, Entrepot is offline, and half a pull is worse than none."""
+
+    def __init__(self, message: str, detail: Mapping[str, object] | None = None) -> None:
+        """`detail` is JSON for programs: what is missing, platform by platform."""
+        super().__init__(message)
+        self.detail = dict(detail or {})
+
+
 class TransferBroken(EntrepotError):
     """The bytes promised to this reader will not come: the connection must be cut (T-3)."""
 
@@ -201,6 +248,10 @@ class StoreError(EntrepotError):
 
 class DiskFull(StoreError):
     """No space, or quota exceeded."""
+
+
+class NoRoom(StoreError):
+    """The limit of the cache is reached, and all that is in it is kept or in use."""
 
 
 class Corrupt(StoreError):

@@ -11,6 +11,9 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+# A url's login and its query, which may be a signature, wherever a library's words quote one.
+_LOGIN = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+_QUERY = re.compile(r"(://[^?\s'\"]*\?)[^\s'\"]+")
 _NEEDS_QUOTES = re.compile(r"[^!#-<>-~]|^$").search
 
 
@@ -26,6 +29,7 @@ def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | No
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _masked,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -58,6 +62,15 @@ def _hear_libraries() -> None:
     for handler in [one for one in root.handlers if isinstance(one, _LibraryEvents)]:
         root.removeHandler(handler)
     root.addHandler(_LibraryEvents(logging.WARNING))
+
+
+def _masked(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Hide what urls may hold in texts that are not ours: tracebacks, and what libraries say."""
+    for key in ("exception", "message"):
+        text = event.get(key)
+        if isinstance(text, str) and "://" in text:
+            event[key] = _QUERY.sub(r"\1***", _LOGIN.sub("***@", text))
+    return event
 
 
 def _text_line(_: WrappedLogger, __: str, event: EventDict) -> str:

@@ -2,9 +2,81 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import asyncio
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 
 _LATENCY_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 25, 60, 300)
+
+
+class CacheMetrics:
+    """How full the cache is, and what went to make room."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bytes = Gauge(
+            "entrepot_cache_bytes", "Bytes of the blobs and manifests kept.", registry=registry
+        )
+        self.blobs = Gauge(
+            "entrepot_cache_blobs", "Blobs kept, manifests among them.", registry=registry
+        )
+        self.limit = Gauge(
+            "entrepot_cache_limit_bytes", "cache.max_size; 0 when there is none.", registry=registry
+        )
+        self.evicted_bytes = Counter(
+            "entrepot_evicted_bytes", "Bytes removed to make room.", registry=registry
+        )
+        self.evicted_images = Counter(
+            "entrepot_evicted_images",
+            "Images, and blobs that belonged to none, removed to make room.",
+            registry=registry,
+        )
+        self.not_kept = Counter(
+            "entrepot_blobs_not_kept",
+            "Blobs served and not kept, because no room could be made.",
+            registry=registry,
+        )
+        self.eviction_seconds = Histogram(
+            "entrepot_eviction_seconds",
+            "Seconds that making room took.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
+class UpkeepMetrics:
+    """What looking after the cache found and did."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.scrubbed_bytes = Counter(
+            "entrepot_scrub_bytes", "Bytes of kept blobs hashed again.", registry=registry
+        )
+        self.scrubbed_blobs = Counter(
+            "entrepot_scrub_blobs", "Kept blobs hashed again.", registry=registry
+        )
+        self.rotten = Counter(
+            "entrepot_scrub_rotten",
+            "Kept blobs that were not what their digest says any more; moved to quarantine/.",
+            registry=registry,
+        )
+        self.scrub_round = Gauge(
+            "entrepot_scrub_round_timestamp_seconds",
+            "When every blob had last been hashed again, in seconds of the epoch; 0 for never.",
+            registry=registry,
+        )
+        self.sweep = Gauge(
+            "entrepot_sweep_timestamp_seconds",
+            "When the last sweep of the cache ended, in seconds of the epoch; 0 for none yet.",
+            registry=registry,
+        )
 
 
 class Metrics:
@@ -51,12 +123,18 @@ class Metrics:
             ["registry"],
             registry=self.registry,
         )
+        self.offline, self.offline_refusals = _offline(self.registry)
         self._rejected = Counter(
             "entrepot_rejected_blobs",
             "Downloads whose bytes were not what their digest says, by registry and mirror.",
             ["registry", "mirror"],
             registry=self.registry,
         )
+        self.cache = CacheMetrics(self.registry)
+        self.upkeep = UpkeepMetrics(self.registry)
+        self._refused = _refused(self.registry)
+        self._tasks = Gauge("entrepot_tasks", "Tasks of the event loop.", registry=self.registry)
+        self._process: CollectorRegistry | None = None
         self._known: dict[tuple[str, ...], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
@@ -83,9 +161,28 @@ class Metrics:
         """Count one download that did not verify."""
         self._labelled(self._rejected, "rejected", registry, mirror).inc()
 
+    def refused(self, reason: str) -> None:
+        """Count one connection of a client that was not let in, or cut off."""
+        self._labelled(self._refused, "refused", reason).inc()
+
     def render(self) -> bytes:
-        """The text exposition format, UTF-8."""
+        """What was counted here, in the text exposition format, UTF-8."""
         return generate_latest(self.registry)
+
+    async def scrape(self) -> bytes:
+        """What `render` tells and what could leak: tasks, memory, open files, Python's garbage."""
+        self._tasks.set(len(asyncio.all_tasks()))
+        # The kernel is asked through files below /proc, which is nothing for the loop's thread.
+        return self.render() + await asyncio.to_thread(self._render_process)
+
+    def _render_process(self) -> bytes:
+        if self._process is None:
+            # Without our prefix: under the names that everybody's dashboards know.
+            self._process = CollectorRegistry()
+            ProcessCollector(registry=self._process)
+            PlatformCollector(registry=self._process)
+            GCCollector(registry=self._process)
+        return generate_latest(self._process)
 
     def _labelled(self, counter: Counter, family: str, *labels: str) -> Counter:
         key = (family, *labels)
@@ -93,3 +190,30 @@ class Metrics:
         if known is None:
             known = self._known[key] = counter.labels(*labels)
         return known
+
+
+def _offline(registry: CollectorRegistry) -> tuple[Gauge, Counter]:
+    return (
+        Gauge(
+            "entrepot_offline",
+            "1 while nothing may go out, by the switch; whether mirrors answer is not in it.",
+            registry=registry,
+        ),
+        Counter(
+            "entrepot_offline_refusals",
+            "Requests refused because what they need is not here while Entrepot is offline.",
+            ["registry", "kind"],
+            registry=registry,
+        ),
+    )
+
+
+def _refused(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "entrepot_refused_connections",
+        "Connections not let in, or cut off, by reason (too_many_connections,"
+        " too_many_from_one_address, malformed, head_too_large, slow_head, slow_reader,"
+        " no_handshake).",
+        ["reason"],
+        registry=registry,
+    )

@@ -48,6 +48,14 @@ class TaskOwner:
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 
+    async def cancel(self) -> None:
+        """Cancel the tasks that are here now and wait until they have ended; others may follow."""
+        running = set(self._tasks)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
     async def aclose(self) -> None:
         """Cancel what is left and wait until all of it has ended; safe to call twice."""
         self._closing = True

@@ -32,6 +32,27 @@ def peak_rss_bytes(pid: int) -> int:
     return max(_status_bytes(member, "VmHWM") for member in family(pid))
 
 
+def rss_bytes(pid: int) -> int:
+    """The resident size of the one process."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def threads(pid: int) -> int:
+    """How many threads the one process has."""
+    return int(_status(pid, "Threads"))
+
+
+def open_files(pid: int) -> list[str]:
+    """What the one process has open, as the kernel names it: paths, `socket:[...]` and the like."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(link.readlink()))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return sorted(found)
+
+
 def forget_peak(pid: int) -> None:
     """Let the peak start again from the present size."""
     for member in family(pid):
@@ -39,8 +60,12 @@ def forget_peak(pid: int) -> None:
 
 
 def _status_bytes(pid: int, key: str) -> int:
+    return int(_status(pid, key).split()[0]) * 1024
+
+
+def _status(pid: int, key: str) -> str:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == key:
-            return int(value.split()[0]) * 1024
+            return value.strip()
     raise KeyError(key)

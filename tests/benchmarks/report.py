@@ -62,18 +62,24 @@ def table(figure: Figure) -> str:
         beside = [c.show(row.beside[c.key]) if c.key in row.beside else "-" for c in columns]
         figures = [_median(figure, row), *([] if one_round else [_spread(figure, row)])]
         lines.append([row.server, row.case, *figures, *peers, *beside])
+    return aligned(lines, words=2)
+
+
+def aligned(lines: Sequence[Sequence[str]], *, words: int) -> str:
+    """A Markdown table, the first line its head, that also lines up on a terminal.
+
+    The first `words` columns stand to the left, figures to the right.
+    """
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    # Words to the left, figures to the right.
-    ruler = ["-" * width if i < 2 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    lines.insert(1, ruler)
+    ruler = ["-" * w if i < words else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return "\n".join(
         "| "
         + " | ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            cell.ljust(width) if i < words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         + " |"
-        for line in lines
+        for line in (lines[0], ruler, *lines[1:])
     )
 
 

@@ -7,6 +7,9 @@ from collections import Counter
 import pytest
 
 DEFAULT_SEED = 20260801
+DEFAULT_FUZZ_REQUESTS = 20_000
+DEFAULT_KILLS = 16
+DEFAULT_REQUESTS = 20_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -18,6 +21,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=DEFAULT_SEED,
         help="what chance decides in tests/faults; name a file or directory there as well",
+    )
+    parser.addoption(
+        "--limit-mb",
+        type=int,
+        default=100,
+        help="what the cache may hold in tests/faults/test_limits.py, which pulls ten times that",
+    )
+    parser.addoption(
+        "--fuzz-requests",
+        type=int,
+        default=DEFAULT_FUZZ_REQUESTS,
+        help="how many hostile requests tests/faults/test_fuzz.py sends",
+    )
+
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=DEFAULT_KILLS,
+        help="how often test_kills.py kills Entrepot; name a file or directory there as well",
+    )
+    parser.addoption(
+        "--long-run",
+        type=int,
+        default=DEFAULT_REQUESTS,
+        help="how many requests test_long_run makes; name that file as well",
     )
 
 
@@ -35,6 +63,24 @@ def _seed_of(config: pytest.Config) -> int:
 def fault_seed(request: pytest.FixtureRequest) -> int:
     """The number given by --fault-seed."""
     return _seed_of(request.config)
+
+
+@pytest.fixture
+def fuzz_requests(request: pytest.FixtureRequest) -> int:
+    """The number given by --fuzz-requests."""
+    return int(request.config.getoption("--fuzz-requests", DEFAULT_FUZZ_REQUESTS))
+
+
+@pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """The number given by --kills."""
+    return int(request.config.getoption("--kills", DEFAULT_KILLS))
+
+
+@pytest.fixture
+def long_run_requests(request: pytest.FixtureRequest) -> int:
+    """The number given by --long-run."""
+    return int(request.config.getoption("--long-run", DEFAULT_REQUESTS))
 
 
 @pytest.fixture

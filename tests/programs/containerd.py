@@ -66,7 +66,8 @@ class Containerd:
 
     `legacy_mirrors` (registry -> endpoints) writes the deprecated `registry.mirrors` tables (C-2);
     without it the CRI reads `certs_d` (C-4), as `ctr --hosts-dir` does. `environment` is added to
-    the daemon's and to ctr's own.
+    the daemon's and to ctr's own, and `inside` are words before their commands, which make them
+    run in a network of their own.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Containerd:
         sandbox_image: str = "k8s.gcr.io/pause:3.1",
         legacy_mirrors: Mapping[str, Sequence[str]] | None = None,
         environment: Mapping[str, str] | None = None,
+        inside: Sequence[str | Path] = (),
     ) -> None:
+        self._inside = tuple(inside)
         require_root()
         self._program = require_program("containerd")
         self._ctr = require_program("ctr")
@@ -97,7 +100,7 @@ class Containerd:
         config = self._directory / "config.toml"
         config.write_text(self._config())
         self._daemon = Daemon(
-            [self._program, "--config", config],
+            [*self._inside, self._program, "--config", config],
             self._directory / "containerd.log",
             self._environment,
         )
@@ -134,9 +137,8 @@ class Containerd:
 
     async def ctr(self, *arguments: str) -> str:
         """Run ctr on this containerd; RuntimeError, with what it said, when it fails."""
-        return await run(
-            self._ctr, "--address", self.address, *arguments, environment=self._environment
-        )
+        command = (*self._inside, self._ctr, "--address", self.address, *arguments)
+        return await run(*command, environment=self._environment)
 
     async def pull(self, image: str, *options: str, namespace: str = "k8s.io") -> str:
         """`ctr images pull` by way of `certs_d`; the digest the image's name then stands for."""

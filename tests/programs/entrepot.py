@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from programs.daemon import Daemon, plain_environment
+from programs import require_program
+from programs.daemon import Daemon, plain_environment, run
 from programs.ports import Port
 
 # A little more than it takes for transfers in progress before it cuts them.
@@ -21,6 +22,7 @@ class Entrepot:
 
     `config` is the configuration file as a mapping; what it does not say of `listen`, `admin` and
     `cache` is two ports of its own and `directory`/cache. They stay the same over `restart`.
+    `inside` are words before the command, which make it run in a network of its own.
     """
 
     def __init__(
@@ -29,7 +31,9 @@ class Entrepot:
         directory: Path,
         *,
         environment: Mapping[str, str] | None = None,
+        inside: Sequence[str | Path] = (),
     ) -> None:
+        self._inside = tuple(inside)
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._config = config
@@ -46,8 +50,16 @@ class Entrepot:
         file = self._directory / "entrepot.yaml"
         # JSON is YAML, and needs no YAML library to be right.
         file.write_text(json.dumps(config, indent=2))
-        command = (sys.executable, "-m", "entrepot", "serve", "--config", str(file))
-        self._daemon = Daemon(command, self._directory / "entrepot.log", self._environment)
+        self.command = (
+            *self._inside,
+            sys.executable,
+            "-m",
+            "entrepot",
+            "serve",
+            "--config",
+            str(file),
+        )
+        self._daemon = Daemon(self.command, self._directory / "entrepot.log", self._environment)
         try:
             await self.start()
         except BaseException:
@@ -77,9 +89,25 @@ class Entrepot:
         """Return once `/readyz` says 200; RuntimeError with the log when it does not."""
 
         async def ready() -> bool:
+            if self._inside:
+                return await self._ready_inside()
             return await self._admin.status_of("/readyz") == 200
 
         await self._daemon.start(ready)
+
+    async def _ready_inside(self) -> bool:
+        curl = require_program("curl")
+        try:
+            await run(
+                *self._inside,
+                curl,
+                "-sf",
+                f"{self.admin_url}/readyz",
+                environment=self._environment,
+            )
+        except RuntimeError:
+            return False
+        return True
 
     async def stop(self) -> None:
         """SIGTERM; AssertionError, with the log, unless it ends with status 0. Twice is fine."""

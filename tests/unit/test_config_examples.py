@@ -6,6 +6,13 @@ import pytest
 import yaml
 
 from entrepot.config import MirrorSettings, Settings, default_path, load_settings, preset_path
+from entrepot.config.clients import (
+    AdminSettings,
+    AuthSettings,
+    ClientSettings,
+    ListenSettings,
+    TlsSettings,
+)
 from entrepot.config.credentials import Credentials
 from entrepot.config.frozen import Frozen
 from entrepot.config.keys import written_keys
@@ -15,9 +22,9 @@ from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
     CompatibilitySettings,
-    ListenSettings,
     LogSettings,
     RegistrySettings,
+    ScrubSettings,
     TagSettings,
     TimeoutSettings,
 )
@@ -32,6 +39,8 @@ SECTIONS: dict[str, type[Frozen]] = {
     "tags": TagSettings,
     "log": LogSettings,
     "compatibility": CompatibilitySettings,
+    "auth": AuthSettings,
+    "clients": ClientSettings,
 }
 
 
@@ -42,6 +51,10 @@ def test_every_top_key_is_written() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_of_a_section_is_written(section: str) -> None:
     assert set(DEFAULT[section]) == set(written_keys(SECTIONS[section]))
+
+
+def test_every_key_of_the_scrub_is_written() -> None:
+    assert set(DEFAULT["cache"]["scrub"]) == set(written_keys(ScrubSettings))
 
 
 def test_every_section_is_known_to_this_test() -> None:
@@ -67,6 +80,8 @@ def test_one_registry_and_one_mirror_have_every_key_written() -> None:
         (Credentials, set()),
         (TagRuleSettings, set()),
         (ListenSettings, {"port"}),  # and `host`, which another model has too
+        (AdminSettings, {"port"}),
+        (TlsSettings, set()),
         (RedirectRule, set()),
         (BandwidthRule, set()),
     ],

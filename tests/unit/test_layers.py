@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "log": {"errors"},
     "metrics": {"errors"},
     "allocator": set[str](),
+    "descriptors": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
     "clients": {"oci"} | COMMON,
@@ -29,8 +30,20 @@ MAY_IMPORT = {
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
     "web": {"oci", "config", "mirror"} | COMMON,
-    "app": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
-    "cli": {"oci", "config", "app", "archive", "clients", "allocator"} | COMMON,
+    "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
+    "app": {
+        "assembly",
+        "oci",
+        "config",
+        "mirror",
+        "store",
+        "upstream",
+        "trust",
+        "web",
+        "descriptors",
+    }
+    | COMMON,
+    "cli": {"oci", "config", "app", "archive", "clients", "allocator", "descriptors"} | COMMON,
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.
@@ -39,8 +52,9 @@ MODULES_TOO = {("config", "entrepot.upstream.naming")}
 LIBRARIES = {
     "aiohttp": {"upstream", "web", "app"},
     "aiosqlite": {"store"},
-    "yaml": {"config", "cli"},
+    "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
+    "asyncio": set(MAY_IMPORT) - {"trust"},
 }
 PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
 
@@ -151,6 +165,7 @@ def test_the_package_is_really_looked_at() -> None:
             "from entrepot.upstream.mirror import X",
             "entrepot.config.a -> entrepot.upstream.mirror: not downwards",
         ),
+        ("trust/a.py", "import asyncio", "entrepot.trust.a -> asyncio: not here"),
         ("store/a.py", "from . import b", "entrepot.store.a -> .: relative"),
         ("nowhere/a.py", "import entrepot.oci", "entrepot.nowhere.a: no such layer"),
         ("errors.py", "import aiohttp", "entrepot.errors -> aiohttp: not here"),

@@ -117,3 +117,15 @@ def test_without_an_exception_there_is_no_traceback() -> None:
     configure_log("json", "info", stream)
     logging.getLogger("aiohttp").warning("odd")
     assert "exception" not in json.loads(stream.getvalue())
+
+
+def test_a_traceback_shows_neither_logins_nor_queries() -> None:
+    stream = io.StringIO()
+    configure_log("text", "info", stream)
+    error = ValueError("no answer from https://user:hunter2@m.example/x?sig=hunter2&a=b, sorry")
+    structlog.get_logger().error("died", exc_info=error)
+    logging.getLogger("aiohttp").error("unclosed http://u:hunter2@p:1 and 'http://m/?t=hunter2'")
+    told = stream.getvalue()
+    assert "hunter2" not in told
+    assert "https://***@m.example/x?*** sorry" in told
+    assert "'http://m/?***'" in told

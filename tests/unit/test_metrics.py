@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from entrepot.metrics import Metrics
 
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
-def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    families = text_string_to_metric_families(metrics.render().decode())
+
+def samples(metrics: Metrics) -> Samples:
+    return parsed(metrics.render())
+
+
+def parsed(text: bytes) -> Samples:
+    families = text_string_to_metric_families(text.decode())
     return {
         (one.name, tuple(sorted(one.labels.items()))): one.value
         for family in families
@@ -43,6 +51,20 @@ def test_mirrors() -> None:
     assert found["entrepot_rejected_blobs_total", mirror] == 1
 
 
+def test_cache() -> None:
+    metrics = Metrics()
+    metrics.cache.bytes.set(7)
+    metrics.cache.evicted_images.inc(2)
+    metrics.cache.evicted_bytes.inc(5)
+    metrics.cache.eviction_seconds.observe(0.1)
+    found = samples(metrics)
+    assert found["entrepot_cache_bytes", ()] == 7
+    assert found["entrepot_cache_limit_bytes", ()] == 0
+    assert found["entrepot_evicted_images_total", ()] == 2
+    assert found["entrepot_evicted_bytes_total", ()] == 5
+    assert found["entrepot_eviction_seconds_count", ()] == 1
+
+
 def test_two_servers_in_one_process_do_not_share_counters() -> None:
     first, second = Metrics(), Metrics()
     first.fills.inc()
@@ -58,3 +80,22 @@ def test_everything_is_explained_and_in_base_units() -> None:
     assert names == helped
     assert all(name.startswith("entrepot_") for name in names)
     assert not any(name.endswith(("_ms", "_kb", "_minutes")) for name in names)
+
+
+def test_the_switch_and_what_it_refused() -> None:
+    metrics = Metrics()
+    metrics.offline.set_function(lambda: 1.0)
+    metrics.offline_refusals.labels("docker.io", "manifest").inc()
+    found = samples(metrics)
+    assert found["entrepot_offline", ()] == 1
+    labels = (("kind", "manifest"), ("registry", "docker.io"))
+    assert found["entrepot_offline_refusals_total", labels] == 1
+
+
+async def test_a_scrape_tells_what_could_leak() -> None:
+    metrics = Metrics()
+    for found in [parsed(await metrics.scrape()), parsed(await metrics.scrape())]:
+        assert found["entrepot_tasks", ()] == len(asyncio.all_tasks())
+        assert found["process_resident_memory_bytes", ()] > 1 << 20
+        assert found["process_open_fds", ()] > 2
+        assert found["entrepot_fills", ()] == 0

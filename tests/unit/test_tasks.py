@@ -112,3 +112,15 @@ async def test_a_task_that_refuses_to_die_is_waited_for() -> None:
     gate.set()
     await closing
     assert task.result() == "finished"
+
+
+async def test_what_is_cancelled_has_ended_and_others_may_follow() -> None:
+    owner = TaskOwner("test")
+    first = owner.start(forever(), name="first")
+    await owner.cancel()
+    assert (first.cancelled(), len(owner)) == (True, 0)
+    await owner.cancel()
+    second = owner.start(forever(), name="second")
+    await asyncio.sleep(0)
+    assert not second.done()
+    await owner.aclose()

@@ -49,21 +49,33 @@ async def test_reading_an_upload_is_not_possible_either(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("N-4")
-@pytest.mark.parametrize("framing", ["length", "chunked"])
-async def test_a_body_is_read_past_and_the_connection_goes_on(framing: str, tmp_path: Path) -> None:
+async def test_a_small_body_is_read_past_and_the_connection_goes_on(tmp_path: Path) -> None:
     pause = image(1)
     async with FakeRegistry() as mirror, serving(tmp_path, mirror) as served:
         mirror.put_image("pause", "3.1", pause)
         async with client(served.address) as one:
-            if framing == "length":
-                await one.send("PUT", "/v2/pause/manifests/3.1", ("Content-Length", "100000"))
-                await one.send_bytes(b"x" * 100_000)
-            else:
-                await one.send("PUT", "/v2/pause/manifests/3.1", ("Transfer-Encoding", "chunked"))
-                await one.send_bytes(b"186a0\r\n" + b"x" * 100_000 + b"\r\n0\r\n\r\n")
+            await one.send("PUT", "/v2/pause/manifests/3.1", ("Content-Length", "4000"))
+            await one.send_bytes(b"x" * 4000)
             assert (await one.hear()).status == 405
             got = await one.ask("GET", f"/v2/pause/manifests/3.1{NS}")
             assert (got.status, got.body) == (200, pause.manifest)
+
+
+@pytest.mark.rule("N-4")
+@pytest.mark.parametrize(("method", "status"), [("PUT", 405), ("GET", 413), ("HEAD", 413)])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_a_large_body_is_not_read(
+    method: str, status: int, framing: str, tmp_path: Path
+) -> None:
+    """The sender hears why, and the connection ends: nothing waits for what it may never send."""
+    told = ("Content-Length", "100000") if framing == "length" else ("Transfer-Encoding", "chunked")
+    async with FakeRegistry() as mirror, serving(tmp_path, mirror) as served:
+        async with client(served.address) as one:
+            await one.send(method, f"/v2/pause/manifests/3.1{NS}", told)
+            got = await one.hear(method)
+            assert (got.status, got.header("Connection")) == (status, "close")
+            assert await one.hear_rest() == b""
+        assert mirror.requests == []
 
 
 async def test_a_method_nobody_knows_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from entrepot.config import ConfigError, MirrorSettings, Settings, load_settings
+from entrepot.config.settings import CacheSettings
 from entrepot.oci.reference import RepositoryName, Tag
 
 _SAMPLE_REGISTRY = "k8s.gcr.io"
@@ -38,19 +39,51 @@ def summarize(settings: Settings) -> Iterator[str]:
     """Tell in a few lines what the settings come to; no secrets among them."""
     for listener in settings.listen:
         default = f", {listener.registry} where none is named" if listener.registry else ""
-        yield f"listen    {listener}{default}"
+        tls = listener.tls
+        how = (
+            ""
+            if tls is None
+            else ", HTTPS with client certificates"
+            if tls.client_ca
+            else ", HTTPS"
+        )
+        yield f"listen    {listener}{how}{default}"
     for host, registry in settings.hosts.items():
         yield f"host      {host} means {registry}"
     yield f"admin     {settings.admin or 'off'}"
     yield f"cache     {settings.cache.path}"
+    if settings.offline:
+        but = ", incomplete images are served" if settings.offline_serves_incomplete else ""
+        yield f"offline   nothing goes out{but}"
+    yield from _limits(settings.cache)
     for name, registry_settings in settings.registries.items():
         aliases = registry_settings.aliases
-        yield f"registry  {name}" + (f", also {', '.join(aliases)}" if aliases else "")
+        private = ", private" if registry_settings.private else ""
+        yield f"registry  {name}{private}" + (f", also {', '.join(aliases)}" if aliases else "")
         sampled = _SAMPLE_REGISTRY in (name, *aliases)
         for place, mirror in enumerate(registry_settings.mirrors, start=1):
             sample = f": {_sample(name, mirror)}" if sampled else ""
             authority = " (authority)" if mirror.authority else ""
             yield f"  {place}. {mirror.name}{authority}{sample}"
+    for exposure in settings.exposures():
+        yield f"warning   {exposure}"
+
+
+def _limits(cache: CacheSettings) -> Iterator[str]:
+    most = f"at most {_size(cache.max_size)}" if cache.max_size is not None else "no limit"
+    yield f"limits    {most}, {_size(cache.min_free)} of the disk left free"
+    for rule in cache.keep:
+        yield f"keep      {rule}"
+
+
+def _size(count: int) -> str:
+    """Write bytes the way the settings take them."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.4g}{unit}"
+        size /= 1024
+    return f"{size:.4g}TiB"
 
 
 def _sample(registry: str, mirror: MirrorSettings) -> str:

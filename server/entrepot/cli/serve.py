@@ -14,6 +14,7 @@ import structlog
 from entrepot.allocator import keep_buffers
 from entrepot.app import running
 from entrepot.config import ConfigError, Settings, load_settings
+from entrepot.descriptors import raise_limit
 from entrepot.errors import StoreError, StoreLocked, StoreTooNew
 from entrepot.log import configure_log
 
@@ -56,6 +57,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
         sys.exit(2)
     configure_log(settings.log.format, settings.log.level)
     keep_buffers()
+    raise_limit()
     try:
         asyncio.run(_serve(settings))
     except (StoreError, OSError) as error:

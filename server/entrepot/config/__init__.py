@@ -1,6 +1,13 @@
 """YAML to typed settings; every mistake at once, each with its place in the file."""
 
 from entrepot.config.addresses import DIRECT, Address
+from entrepot.config.clients import (
+    AdminSettings,
+    AuthSettings,
+    ClientSettings,
+    ListenSettings,
+    TlsSettings,
+)
 from entrepot.config.credentials import Credentials
 from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSettings
 from entrepot.config.loading import default_path, load_settings, preset_path
@@ -10,7 +17,6 @@ from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
     CompatibilitySettings,
-    ListenSettings,
     LogSettings,
     RegistrySettings,
     Settings,
@@ -21,9 +27,12 @@ from entrepot.config.settings import (
 __all__ = [
     "DIRECT",
     "Address",
+    "AdminSettings",
     "Allowance",
+    "AuthSettings",
     "BandwidthRule",
     "CacheSettings",
+    "ClientSettings",
     "CompatibilitySettings",
     "ConfigError",
     "Credentials",
@@ -39,6 +48,7 @@ __all__ = [
     "TagRuleSettings",
     "TagSettings",
     "TimeoutSettings",
+    "TlsSettings",
     "default_path",
     "load_settings",
     "preset_path",

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from entrepot.config.addresses import Address
 from entrepot.config.layering import Layers
 from entrepot.config.mirrors import default_name
-from entrepot.config.problems import Place, Problem, write_place
+from entrepot.config.problems import Place, Problem, nearest, write_place
 
+_WHERE = {"address", "host", "port"}
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
@@ -23,6 +24,8 @@ def find_contradictions(layers: Layers) -> Iterator[Problem]:
     yield from _registries_named(layers)
     yield from _listeners(layers)
     yield from _mirror_names(layers)
+    yield from _kept_registries(layers)
+    yield from _proofs(layers)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -85,7 +88,7 @@ def _listeners(layers: Layers) -> Iterator[Problem]:
     for place, entry in [*_listen_entries(layers), (("admin",), layers.data.get("admin"))]:
         written = entry
         if isinstance(entry, dict):
-            written = {key: value for key, value in entry.items() if key != "registry"}
+            written = {key: value for key, value in entry.items() if key in _WHERE}
         try:
             address = Address.model_validate(written)
         except ValidationError:
@@ -117,3 +120,36 @@ def _mirror_names(layers: Layers) -> Iterator[Problem]:
                 message = f"{name} is the name of another mirror here: give this one its own `name`"
                 yield layers.problem(("registries", registry, "mirrors", index), message)
             names.add(name)
+
+
+def _kept_registries(layers: Layers) -> Iterator[Problem]:
+    known = [*_mapping(layers.data.get("registries"))]
+    known += [alias for alias, _, _ in _aliases_written(layers)]
+    keep = _mapping(layers.data.get("cache")).get("keep")
+    for index, rule in enumerate(_items(keep)):
+        registry = rule.partition("/")[0].lower() if isinstance(rule, str) else ""
+        if registry and "/" in str(rule) and registry not in known:
+            meant = nearest(registry, known)
+            message = f"{registry} is not among the registries"
+            yield layers.problem(
+                ("cache", "keep", index), message + (f", but {meant} is" * bool(meant))
+            )
+
+
+def _proofs(layers: Layers) -> Iterator[Problem]:
+    """Find what only clients who say who they are may have, when nobody can say that."""
+    certificates = [_mapping(entry).get("tls") for _, entry in _listen_entries(layers)]
+    if _mapping(layers.data.get("auth")).get("htpasswd") is not None or any(
+        _mapping(tls).get("client_ca") is not None for tls in certificates
+    ):
+        return
+    places: list[Place] = [
+        ("registries", name, "private")
+        for name in _mapping(layers.data.get("registries"))
+        if layers.value(("registries", name, "private")) is True
+    ]
+    if layers.value(("auth", "required")) is True:
+        places.append(("auth", "required"))
+    for place in places:
+        message = "but no client can say who it is: give auth.htpasswd, or a listener tls.client_ca"
+        yield layers.problem(place, message)

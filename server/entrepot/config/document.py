@@ -94,6 +94,8 @@ def _places(data: object, place: Place) -> Iterator[Place]:
 def _syntax_problem(name: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     what = (error.problem or "cannot be read").replace("found character '\\t'", "a tab")
+    if "alias" in what:  # the name in it may be a password that begins with *
+        what = "a value that begins with * needs quotes"
     context = f" {error.context}" if error.context else ""
     return Problem(name, mark.line + 1 if mark else 0, "", f"not YAML: {what}{context}")
 
@@ -154,7 +156,10 @@ class _Reader:
         except (KeyError, ValueError):
             pass
         kind = node.tag.removeprefix("tag:yaml.org,2002:")
-        self._complain(place, node.start_mark.line + 1, f"cannot be read as {kind}")
+        # Any other tag may be a password that begins with an exclamation mark.
+        told = node.tag in _PARSERS or kind.startswith("python/")
+        message = f"cannot be read as {kind}" if told else "a value that begins with ! needs quotes"
+        self._complain(place, node.start_mark.line + 1, message)
         return None
 
     def _complain(self, place: Place, line: int, message: str) -> None:

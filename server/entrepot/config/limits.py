@@ -99,7 +99,8 @@ def unless_none(value: object) -> object:
     return None if value == "none" else value
 
 
-def _rate(value: object) -> object:
+def rate_unless_none(value: object) -> object:
+    """Read a rate, or "none" as None."""
     value = unless_none(value)
     return None if value is None else parse_rate(value)
 
@@ -115,7 +116,7 @@ class BandwidthRule(Frozen):
     """A ceiling in bytes a second, None for none, at some hours of the day, local time."""
 
     hours: Annotated[Hours | None, BeforeValidator(parse_hours)] = None
-    rate: Annotated[int | None, BeforeValidator(_rate)]
+    rate: Annotated[int | None, BeforeValidator(rate_unless_none)]
 
 
 class LimitSettings(Frozen):

@@ -15,8 +15,8 @@ from entrepot.errors import EntrepotError
 Place: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_USER_INFO = re.compile(r"//[^/@\s]*@")
-_SECRET_PLACES = frozenset({"credentials", "headers", "proxy_credentials"})
+_USER_INFO = re.compile(r"//.*@", re.DOTALL)  # up to the last @: a password may hold anything
+_SECRET_PLACES = frozenset({"credentials", "headers", "proxy_credentials", "token_env"})
 _SHOWN_CHARACTERS = 60
 
 

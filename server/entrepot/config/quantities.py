@@ -34,6 +34,13 @@ def parse_size(value: object) -> int:
     raise ValueError("not a size: write it as 512MiB, 100GiB or a number of bytes")
 
 
+def _positive_size(value: object) -> int:
+    size = parse_size(value)
+    if size == 0:
+        raise ValueError("must be more than nothing; `none` means without a limit")
+    return size
+
+
 def parse_duration(value: object) -> float:
     """Read seconds from 90, 0.5, "250ms", "10m", "1h30m"; ValueError for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -57,5 +64,6 @@ def _positive(value: object) -> float:
 
 
 Bytes = Annotated[int, BeforeValidator(parse_size)]
+PositiveBytes = Annotated[int, BeforeValidator(_positive_size)]
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 PositiveSeconds = Annotated[float, BeforeValidator(_positive)]

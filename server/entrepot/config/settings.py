@@ -5,21 +5,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from entrepot.config.addresses import Address, HostName, RegistryHost
+from entrepot.config.addresses import HostName, RegistryHost
+from entrepot.config.clients import AdminSettings, AuthSettings, ClientSettings, ListenSettings
 from entrepot.config.frozen import FilePath, Frozen
+from entrepot.config.keep import KeepRule, parse_keep
+from entrepot.config.limits import rate_unless_none, unless_none
 from entrepot.config.mirrors import MirrorSettings
-from entrepot.config.quantities import Bytes, PositiveSeconds, Seconds
+from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
 
 
-class ListenSettings(Address):
-    """A listener, and the registry meant by requests that name none (rules S-4, S-5)."""
+def _nothing_for_none(value: object) -> object:
+    return 0 if value == "none" else value
 
-    registry: RegistryHost | None = None
+
+class ScrubSettings(Frozen):
+    """How kept blobs are looked after: each is hashed again once in `every` seconds."""
+
+    # Bytes a second at most; None is not at all.
+    rate: Annotated[int | None, BeforeValidator(rate_unless_none)] = 20 * 1024**2
+    every: PositiveSeconds = 30 * 24 * 3600.0
 
 
 class CacheSettings(Frozen):
@@ -30,6 +40,13 @@ class CacheSettings(Frozen):
     memory: Bytes = 64 * 1024**2
     # How long a download that nobody has continued is kept, to be gone on with.
     unfinished: PositiveSeconds = 7 * 24 * 3600.0
+    # Bytes below blobs/; what was used least recently goes when there are more.
+    max_size: Annotated[PositiveBytes | None, BeforeValidator(unless_none)] = None
+    # Bytes left to others on the file system, but never more than a tenth of it.
+    min_free: Annotated[Bytes, BeforeValidator(_nothing_for_none)] = 2 * 1024**3
+    # What is never evicted.
+    keep: tuple[Annotated[KeepRule, BeforeValidator(parse_keep)], ...] = ()
+    scrub: ScrubSettings = ScrubSettings()
 
 
 class TimeoutSettings(Frozen):
@@ -76,14 +93,12 @@ class RegistrySettings(Frozen):
     aliases: tuple[RegistryHost, ...] = ()
     mirrors: Annotated[tuple[MirrorSettings, ...], BeforeValidator(_not_empty)]
     tag_ttl: Seconds | None = None
+    # Only for clients that have said who they are, whatever the way it came to us (P27).
+    private: bool = False
 
 
 def _as_list(value: object) -> object:
     return _not_empty(value) if isinstance(value, list | tuple) else [value]
-
-
-def _unless_none(value: object) -> object:
-    return None if value == "none" else value
 
 
 class Settings(Frozen):
@@ -93,12 +108,37 @@ class Settings(Frozen):
         ListenSettings(host="0.0.0.0", port=5000),  # noqa: S104 - a mirror for the LAN
     )
     hosts: dict[HostName, RegistryHost] = Field(default={})
-    admin: Annotated[Address | None, BeforeValidator(_unless_none)] = Address(
+    # True: nothing goes out, and what is not here is refused.
+    offline: bool = False
+    # True: offline, images that are not all here are served as far as they go.
+    offline_serves_incomplete: bool = False
+    admin: Annotated[AdminSettings | None, BeforeValidator(unless_none)] = AdminSettings(
         host="127.0.0.1", port=5001
     )
+    auth: AuthSettings = AuthSettings()
+    clients: ClientSettings = ClientSettings()
     cache: CacheSettings = CacheSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     tags: TagSettings = TagSettings()
     log: LogSettings = LogSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The registries that only clients who say who they are may have anything of."""
+        return frozenset(name for name, one in self.registries.items() if one.private)
+
+    def exposures(self) -> Iterator[str]:
+        """Tell what others may come to know by these settings, though that may be wanted."""
+        for name, registry in self.registries.items():
+            lent = [mirror.name for mirror in registry.mirrors if mirror.credentials is not None]
+            if lent and not (registry.private or self.auth.required):
+                yield (
+                    f"{name} is fetched with credentials ({', '.join(lent)}) and served to"
+                    " everybody; with `private: true` clients are asked for a password"
+                )
+        if self.auth.htpasswd is not None:
+            for listen in self.listen:
+                if listen.tls is None:
+                    yield f"passwords sent to {listen} can be read on the way: it has no `tls`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -15,6 +15,7 @@ from entrepot.errors import (
     Attempt,
     BlobUnknown,
     MirrorSilent,
+    Offline,
     StoreError,
     TransferBroken,
 )
@@ -22,13 +23,15 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
-from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests
+from entrepot.mirror.leases import Lease
+from entrepot.mirror.manifests import MANIFEST_LIMIT_BYTES, Manifests, title
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, exhausted
 from entrepot.mirror.registry import Registry, asking_order
 from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
-from entrepot.store.blobs import BlobStore, OpenBlob
+from entrepot.store.blobfile import OpenBlob
+from entrepot.store.blobs import BlobStore
 from entrepot.upstream.mirror import MirrorClient
 
 log = structlog.get_logger(__name__)
@@ -66,6 +69,9 @@ class BlobReader(Protocol):
         Raises TransferBroken when those bytes will not come.
         """
 
+    def failed(self) -> None:
+        """Hear that `file` did not give what it should."""
+
     def close(self) -> None:
         """Let go of the file."""
 
@@ -75,9 +81,11 @@ class CachedReader:
     """A blob that is whole and durable."""
 
     blob: OpenBlob
+    lease: Lease
     source: str = "hit"
     mirror: str = ""
     whole: bool = True
+    suspect: Callable[[], None] = lambda: None
 
     @property
     def file(self) -> BinaryIO:
@@ -93,9 +101,14 @@ class CachedReader:
         """All of it, at once."""
         return self.blob.size
 
+    def failed(self) -> None:
+        """It is looked at, and fetched again by the next who asks if it is rotten."""
+        self.suspect()
+
     def close(self) -> None:
         """Let go of the file."""
         self.blob.close()
+        self.lease.release()
 
 
 @dataclass(slots=True)
@@ -110,6 +123,7 @@ class FillReader:
     file: BinaryIO
     size: int | None
     source: str
+    lease: Lease
     whole: bool = True
     _generation: int | None = None
 
@@ -139,14 +153,21 @@ class FillReader:
             raise TransferBroken(f"{self.fill.wanted.digest}: its length was not {self.size}")
         return stop
 
+    def failed(self) -> None:
+        """Nothing to do: a fill finds out for itself."""
+
     def close(self) -> None:
         """Let go of the file; the fill goes on."""
         self.file.close()
+        self.lease.release()
 
 
 @dataclass(slots=True)
 class Blobs:
-    """What may be asked about blobs. Deadlines are loop time, sizes bytes."""
+    """What may be asked about blobs. Deadlines are loop time, sizes bytes.
+
+    `suspect` is told of a blob on the disk that could not be read.
+    """
 
     registries: dict[str, Registry]
     store: BlobStore
@@ -155,23 +176,40 @@ class Blobs:
     flights: Flights[tuple[str, str, Digest], int]
     metrics: Metrics
     overtake_s: float
+    suspect: Callable[[Digest], None] = lambda _: None
 
     async def open(self, image: ImageName, digest: Digest, deadline: float) -> BlobReader:
         """A reader for `digest`; the caller closes it.
 
         Raises BlobUnknown, AllFailed or AllThrottled when nobody has answered by `deadline`.
         """
+        lease = self.fills.room.leases.take(digest)
+        try:
+            return await self._open(image, digest, deadline, lease)
+        except BaseException:
+            lease.release()
+            raise
+
+    async def _open(
+        self, image: ImageName, digest: Digest, deadline: float, lease: Lease
+    ) -> BlobReader:
         fill = await self._in_progress(digest, deadline)
         source = "join"
         if fill is None:
             stored = await self.store.get(digest)
             if stored is not None:
                 self.manifests.catalog.use_blob(digest, self.manifests.clock())
-                return await self._cached(digest, stored)
+                return await self._cached(image, stored, lease, deadline)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)
-            fill, started = self.fills.join(await self._wanted(image, digest))
+            self._raise_if_offline(image, digest)
+            wanted = await self._wanted(image, digest)
+            await self._check_begun(image, digest, deadline)
+            fill, started = self.fills.join(wanted)
             source = "fill" if started else "join"
+        if not fill.public and not self.manifests.privacy.covers(image.registry):
+            await self._confirm(image, digest, deadline)
+            fill.publish()
         await _opened(fill, deadline)
         file = await fill.open_file()
         try:
@@ -179,25 +217,48 @@ class Blobs:
         except BaseException:
             file.close()
             raise
-        return FillReader(fill, file, fill.size, source)
+        return FillReader(fill, file, fill.size, source, lease)
 
     async def stat(self, image: ImageName, digest: Digest, deadline: float) -> tuple[int, str]:
         """The size of `digest` and where that is known from; starts no download.
 
         Raises as `open` does.
         """
+        privacy = self.manifests.privacy
         stored = await self.store.size(digest)
-        if stored is not None:
+        if stored is not None and await privacy.may_give(image.registry, digest):
             if await self._is_manifest(digest, stored):
                 raise _is_a_manifest(digest)
             return stored, "hit"
         fill = self.fills.get(digest)
-        if fill is not None and fill.opened and fill.size is not None:
+        may_join = fill is not None and (fill.public or privacy.covers(image.registry))
+        if fill is not None and may_join and fill.opened and fill.size is not None:
             return fill.size, "join"
         if await self._is_manifest(digest, 0):
             raise _is_a_manifest(digest)
+        return await self._size(image, digest, deadline), "miss"
+
+    async def _size(self, image: ImageName, digest: Digest, deadline: float) -> int:
         key = (image.registry, str(image.repository), digest)
-        return await self.flights.join(key, lambda: self._ask_size(image, digest, deadline)), "miss"
+        size = await self.flights.join(key, lambda: self._ask_size(image, digest, deadline))
+        await self.manifests.privacy.publish(image.registry, digest)
+        return size
+
+    async def _confirm(self, image: ImageName, digest: Digest, deadline: float) -> None:
+        """Have a mirror of this registry say that it has `digest`, unless that is known (P27)."""
+        if not await self.manifests.privacy.may_give(image.registry, digest):
+            await self._size(image, digest, deadline)
+
+    async def _check_begun(self, image: ImageName, digest: Digest, deadline: float) -> None:
+        """What is there of a broken-off download may have come from a private registry."""
+        known = self.manifests.privacy.is_known_public(image.registry, digest)
+        if not known and await self.store.has_begun(digest):
+            await self._confirm(image, digest, deadline)
+
+    def _raise_if_offline(self, image: ImageName, digest: Digest) -> None:
+        """No fill is begun that could only fail, and leave an empty file."""
+        if self.registries[image.registry].offline:
+            raise Offline(f"{title(image, str(digest))}: not here, and Entrepot is offline")
 
     async def _in_progress(self, digest: Digest, deadline: float) -> Fill | None:
         """The fill for `digest`, but none that has failed.
@@ -213,8 +274,13 @@ class Blobs:
             return self.fills.get(digest)
         return fill
 
-    async def _cached(self, digest: Digest, stored: OpenBlob) -> CachedReader:
+    async def _cached(
+        self, image: ImageName, stored: OpenBlob, lease: Lease, deadline: float
+    ) -> CachedReader:
+        digest = lease.digest
         try:
+            if not stored.public:
+                await self._confirm(image, digest, deadline)
             is_manifest = await self._is_manifest(digest, stored.size)
         except BaseException:
             stored.close()
@@ -222,7 +288,7 @@ class Blobs:
         if is_manifest:
             stored.close()
             raise _is_a_manifest(digest)
-        return CachedReader(stored)
+        return CachedReader(stored, lease, suspect=lambda: self.suspect(digest))
 
     async def _ask_size(self, image: ImageName, digest: Digest, deadline: float) -> int:
         wanted = await self._wanted(image, digest)
@@ -267,6 +333,7 @@ class Blobs:
             repository=image.repository,
             prefer=hint.mirror if hint is not None else None,
             expected_size=size,
+            private=self.manifests.privacy.covers(image.registry),
         )
 
     async def _told_size(self, digest: Digest) -> int | None:
@@ -286,7 +353,8 @@ class Blobs:
         if hint is not None and hint.is_manifest is not None:
             return hint.is_manifest
         try:
-            return await self.manifests.catalog.is_manifest(digest)
+            known = await self.manifests.catalog.is_manifest(digest)
+            return known or await self.manifests.is_unlisted(digest)
         except StoreError as error:  # a blob that is here is served without the catalog
             log.warning("blob.kind_unknown", digest=str(digest), reason=str(error))
             return False

@@ -14,7 +14,15 @@ from typing import BinaryIO
 
 import structlog
 
-from entrepot.errors import AllFailed, Attempt, EntrepotError, Exhausted, MirrorLied, TransferBroken
+from entrepot.errors import (
+    AllFailed,
+    Attempt,
+    EntrepotError,
+    Exhausted,
+    MirrorLied,
+    NoRoom,
+    TransferBroken,
+)
 from entrepot.metrics import Metrics
 from entrepot.mirror.fetch import Fetch
 from entrepot.mirror.liar import find_liar
@@ -55,10 +63,13 @@ class Fill:
     _resumed: bool = False
     _opened: bool = False
     _verified: bool = False
+    _settled: bool = False
+    _leaving: bool = False
     _error: EntrepotError | None = None
     _told_bytes: int = 0
     _telling: asyncio.TimerHandle | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _published: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
@@ -74,6 +85,17 @@ class Fill:
         return self._opened
 
     @property
+    def public(self) -> bool:
+        """Whether clients of public registries may join it (P27)."""
+        return self._published or not self.wanted.private
+
+    def publish(self) -> None:
+        """A public registry has it as well: from here on it is for everybody."""
+        self._published = True
+        if self._partial is not None:
+            self._partial.public = True
+
+    @property
     def sources(self) -> str:
         """The mirrors whose bytes are in it, for the log."""
         return (
@@ -82,8 +104,8 @@ class Fill:
 
     @property
     def failed(self) -> bool:
-        """It will bring nothing more; until it has ended no other can begin."""
-        return self._error is not None
+        """Nobody can join it any more; until it has ended no other can begin."""
+        return self._leaving or self._error is not None
 
     async def wait_ended(self) -> None:
         """Return once it has let go of its files."""
@@ -140,13 +162,14 @@ class Fill:
         """Fetch until the blob is whole, verified and durable; raises nothing but cancellation."""
         self.metrics.fills.inc()
         try:
-            await self._fetch_and_commit()
+            with self.room.flight(self.wanted.digest, self._amounts):
+                await self._fetch_and_commit()
         except EntrepotError as error:
             log.warning("fill.failed", digest=str(self.wanted.digest), reason=str(error))
             self._fail(error)
         except Exception as error:  # readers must hear of it, whatever it is
             log.exception("fill.died", digest=str(self.wanted.digest))
-            self._fail(TransferBroken(f"internal error: {error!r}"))
+            self._fail(TransferBroken(f"internal error ({type(error).__name__})"))
         finally:
             self.metrics.fills.dec()
             if self._partial is not None:
@@ -158,13 +181,18 @@ class Fill:
             self._fail(TransferBroken("the server is stopping"))
         self._ended.set()
 
+    def interrupt(self, error: EntrepotError) -> None:
+        """Tell readers at once why nothing more will come; whoever owns the task cancels it."""
+        self._fail(error)
+
     async def _fetch_and_commit(self) -> None:
         stored = await self.store.size(self.wanted.digest)
         if stored is not None:  # committed between the reader's look and this task's start
             self._finish(stored)
             return
         began = asyncio.get_running_loop().time()
-        partial = self._partial = await self.store.begin(self.wanted.digest)
+        partial = self._partial = await self.store.begin(self.wanted.digest, public=self.public)
+        partial.public = self.public  # it may have been published meanwhile
         self._resumed = partial.written.total > 0
         self._expect(partial)
         self._fetch = Fetch(
@@ -178,9 +206,15 @@ class Fill:
         )
         await self._bring(partial, self._fetch)
         self._finish(partial.front)
-        await partial.commit()
         seconds = asyncio.get_running_loop().time() - began
-        await self.room.kept(self.wanted, partial.front, self.sources, seconds)
+        try:
+            async with self.room.place(self.wanted.digest, partial.front):
+                await partial.commit()
+                await self.room.kept(self.wanted, partial.front, self.sources, seconds)
+                self._settled = True
+        except NoRoom as error:
+            await self._serve_only(partial, error)
+            return
         log.info(
             "fill.done",
             digest=str(self.wanted.digest),
@@ -189,6 +223,20 @@ class Fill:
             mirror=self.sources,
             bytes=self.size,
         )
+
+    async def _serve_only(self, partial: Partial, error: NoRoom) -> None:
+        """Wait until all readers have got what there is no room to keep, then remove it."""
+        self.metrics.cache.not_kept.inc()
+        log.warning("blob.not_kept", digest=str(self.wanted.digest), reason=str(error))
+        await self.room.leases.idle(self.wanted.digest)
+        self._settled = self._leaving = True
+        await partial.discard()
+
+    def _amounts(self) -> tuple[int, int]:
+        """Tell the room how much is coming, and how much of it is on the disk."""
+        if self._settled or self._partial is None:
+            return 0, 0
+        return self.size or self.wanted.expected_size or 0, self._partial.written.total
 
     async def _bring(self, partial: Partial, fetch: Fetch) -> None:
         """Return when `partial` holds the whole verified blob; raises Exhausted."""
@@ -293,6 +341,8 @@ class Fill:
         if opening or there - self._told_bytes >= _TELL_BYTES or not self._told_bytes:
             self._told_bytes = there
             self._tell()
+            if opening:
+                self.room.look()
         elif self._telling is None:
             loop = asyncio.get_running_loop()
             self._telling = loop.call_later(_TELL_AFTER_S, self._tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from entrepot.errors import EntrepotError
 from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
 from entrepot.mirror.room import Room
@@ -50,6 +51,15 @@ class Fills:
     async def settled(self) -> None:
         """Wait until the fills in progress now have ended, each in its own way."""
         await self._owner.settled()
+
+    async def interrupt(self, error: EntrepotError) -> None:
+        """Stop the fills in progress, whose readers hear `error`; new ones may begin.
+
+        On return they have let go of their files, which wait for whoever goes on with them.
+        """
+        for fill in self._running.values():
+            fill.interrupt(error)
+        await self._owner.cancel()
 
     async def aclose(self) -> None:
         """Stop every fill and wait until it has let go of its files."""

@@ -22,9 +22,20 @@ class Flights(Generic[K, T]):
         self._owner = owner
         self._name = name
         self._flights: dict[K, asyncio.Future[T]] = {}
+        self._tasks: dict[K, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._flights)
+
+    async def interrupt(self, error: Exception) -> None:
+        """Stop the work in progress; everybody who waits for it gets `error`."""
+        running = list(self._tasks.items())
+        for key, task in running:
+            if not self._flights[key].done():
+                self._flights[key].set_exception(error)
+            task.cancel()
+        if running:
+            await asyncio.wait([task for _, task in running])
 
     async def join(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The outcome of the running flight for `key`, or of one started now with `work`."""
@@ -34,6 +45,7 @@ class Flights(Generic[K, T]):
             flight.add_done_callback(_retrieve)
             self._flights[key] = flight
             task = self._owner.start(self._fly(flight, work), name=f"{self._name} {key}")
+            self._tasks[key] = task
             task.add_done_callback(lambda _: self._land(key, flight))
         return await asyncio.shield(flight)
 
@@ -43,13 +55,15 @@ class Flights(Generic[K, T]):
         try:
             result = await work()
         except Exception as error:  # noqa: BLE001 - it is every waiter's, whatever it is
-            flight.set_exception(error)
+            if not flight.done():
+                flight.set_exception(error)
         else:
-            flight.set_result(result)
+            if not flight.done():
+                flight.set_result(result)
 
     def _land(self, key: K, flight: asyncio.Future[T]) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
-        del self._flights[key]
+        del self._flights[key], self._tasks[key]
         if not flight.done():
             flight.cancel()
 

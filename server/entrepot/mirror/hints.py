@@ -48,3 +48,7 @@ class Hints:
     def get(self, digest: Digest) -> Hint | None:
         """What is known of `digest`."""
         return self._hints.get(digest)
+
+    def forget(self, digest: Digest) -> None:
+        """Know nothing of `digest` any more."""
+        self._hints.pop(digest, None)

@@ -17,6 +17,7 @@ from entrepot.errors import (
     MirrorDenied,
     MirrorNotFound,
     NameUnknown,
+    Offline,
     StoreError,
 )
 from entrepot.metrics import Metrics
@@ -123,6 +124,7 @@ class Listings:
 
         Where no mirror knows the referrers API the tag that stands for it is asked (N-3). Raises
         AllFailed rather than answer with an empty list nobody confirmed: it would look unsigned.
+        Offline, that tag's index is the answer if it is here, else Offline is raised.
         """
         key = ("referrers", f"{image.registry}/{image.repository}", str(digest))
 
@@ -134,18 +136,25 @@ class Listings:
                 key, lambda: self._race(image, "referrers", ask, deadline)
             )
         except ManifestUnknown:
-            return await self._tagged_referrers(image, digest, deadline)
+            return await self._tagged_referrers(image, digest, deadline) or EMPTY_INDEX
+        except Offline:
+            held = await self._tagged_referrers(image, digest, deadline)
+            if held is None:
+                raise
+            return held
         return body
 
-    async def _tagged_referrers(self, image: ImageName, digest: Digest, deadline: float) -> bytes:
+    async def _tagged_referrers(
+        self, image: ImageName, digest: Digest, deadline: float
+    ) -> bytes | None:
         tag = Tag.parse(f"{digest.algorithm[:32]}-{digest.hex[:64]}")
         try:
             served = await self.tags_by_name.get(image, tag, deadline)
         except ManifestUnknown:
-            return EMPTY_INDEX
+            return None
         listed = read_document(served.manifest.body).get("manifests")
         # Whoever owns the repository may give that tag to anything.
-        return served.manifest.body if isinstance(listed, list) else EMPTY_INDEX
+        return served.manifest.body if isinstance(listed, list) else None
 
     async def _race(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,14 +15,18 @@ from entrepot.mirror.flights import Flights
 from entrepot.mirror.hints import Hints
 from entrepot.mirror.memory import ManifestMemory, NegativeCache
 from entrepot.mirror.names import ImageName
+from entrepot.mirror.privacy import Privacy
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import Registry, asking_order
+from entrepot.mirror.room import Room
 from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import Manifest, descriptors
+from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
+from entrepot.oci.recognition import recognise
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
-from entrepot.store.record import Child, ManifestRecord, TagRecord
+from entrepot.store.children import linked_children
+from entrepot.store.record import ManifestRecord, TagRecord
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -58,22 +62,37 @@ def title(image: ImageName, reference: str) -> str:
 
 @dataclass(slots=True)
 class Manifests:
-    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s)."""
+    """What may be asked about manifests. `deadline` is loop time, `clock` the wall clock (s).
+
+    `suspect` is told of a file that is not what it should be, and takes it out of the way.
+    """
 
     registries: dict[str, Registry]
     store: BlobStore
     catalog: Catalog
+    room: Room
     flights: Flights[Key, Served]
     metrics: Metrics
     overtake_s: float
     negative_ttl_s: float
     clock: Clock
+    suspect: Callable[[Digest], Awaitable[object]]
     hints: Hints = field(default_factory=Hints)
     memory: ManifestMemory = field(default_factory=ManifestMemory)
     negative: NegativeCache = field(default_factory=NegativeCache)
+    private: frozenset[str] = frozenset()
+    privacy: Privacy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.privacy = Privacy(self.store, self.private)
+
+    def peek_for(self, image: ImageName, digest: Digest) -> Served | None:
+        """The manifest if it is in memory and may be given in that name: no await, no I/O."""
+        known = self.privacy.is_known_public(image.registry, digest)
+        return self.peek(digest) if known else None
 
     def peek(self, digest: Digest) -> Served | None:
-        """The manifest if it is in memory: no await, no I/O."""
+        """The manifest if it is in memory, whoever it is for: no await, no I/O."""
         manifest = self.memory.get(digest)
         if manifest is None:
             return None
@@ -83,7 +102,7 @@ class Manifests:
     async def get(self, image: ImageName, digest: Digest, deadline: float) -> Served:
         """The manifest, whoever has it. Raises ManifestUnknown, AllFailed or AllThrottled."""
         held = await self.held(digest)
-        if held is not None:
+        if held is not None and await self.privacy.may_give(image.registry, digest):
             return Served(held, "hit")
         key = (image.registry, str(image.repository), str(digest))
         self.raise_if_absent(key)
@@ -93,24 +112,44 @@ class Manifests:
         """Whether it is in memory, as a manifest (C-16)."""
         return digest in self.memory
 
+    def forget(self, digests: Iterable[Digest]) -> None:
+        """Let go of manifests that have left the cache: what is on the disk is what is held."""
+        for digest in digests:
+            self.memory.drop(digest)
+            self.hints.forget(digest)
+
     async def held(self, digest: Digest) -> Manifest | None:
         """From memory, or from disk into memory; None unless the catalog and the disk have it."""
         manifest = self.memory.get(digest)
         if manifest is not None:
             self.catalog.use_manifest(digest, self.clock())
             return manifest
+        lease = self.room.leases.take(digest)
+        try:
+            return await self._from_disk(digest)
+        finally:
+            lease.release()
+
+    async def _from_disk(self, digest: Digest) -> Manifest | None:
         try:
             record = await self.catalog.manifest(digest)
             body = await self._proved(digest) if record is not None else None
         except StoreError as error:  # what the disk does not give, mirrors may (P30)
             log.warning("manifest.unreadable", digest=str(digest), reason=str(error))
             return None
-        if record is None or body is None:
+        if record is not None and body is not None:
+            manifest = Manifest(digest, record.media_type, body)
+        elif record is not None or (found := await self._unlisted(digest)) is None:
             return None
+        else:
+            manifest = found
         self.catalog.use_manifest(digest, self.clock())
-        manifest = Manifest(digest, record.media_type, body)
-        self._remember(manifest, record.mirror)
+        self._remember(manifest, record.mirror if record is not None else "")
         return manifest
+
+    async def is_unlisted(self, digest: Digest) -> bool:
+        """Whether it is a manifest on the disk that the catalog may not have heard of (C-16)."""
+        return await self._unlisted(digest) is not None
 
     async def keep(
         self, image: ImageName, manifest: Manifest, mirror: str, tag: TagRecord | None = None
@@ -121,6 +160,7 @@ class Manifests:
         schema 1 stays in memory: its tags are not kept beyond that (F-3).
         """
         self._remember(manifest, mirror)
+        self.privacy.learn(image.registry, manifest.digest)
         if manifest.media_type == SCHEMA1_SIGNED:
             return
         record = ManifestRecord(
@@ -132,16 +172,14 @@ class Manifests:
             repository=str(image.repository),
             used_at=self.clock(),
         )
-        children = [
-            Child(d.digest, d.media_type, d.size, str(d.platform or ""))
-            for d in descriptors(manifest)
-        ]
         try:
-            await self.store.put(manifest.digest, manifest.body)
-            if tag is not None:
-                await self.catalog.record(record, children, tag)
-            else:
-                await self.catalog.put_manifest(record, children)
+            public = not self.privacy.covers(image.registry)
+            async with self.room.place(manifest.digest, manifest.size, manifest=True):
+                await self.store.put(manifest.digest, manifest.body, public=public)
+                if tag is not None:
+                    await self.catalog.record(record, linked_children(manifest), tag)
+                else:
+                    await self.catalog.put_manifest(record, linked_children(manifest))
         except StoreError as error:
             log.warning("manifest.not_kept", digest=str(manifest.digest), reason=str(error))
 
@@ -175,14 +213,15 @@ class Manifests:
         error = exhausted(title(image, reference), tuple(race.attempts), ManifestUnknown)
         if isinstance(error, ManifestUnknown):
             key = (image.registry, str(image.repository), reference)
-            self.negative.put(key, error, self.clock() + self.negative_ttl_s)
+            wall_s = self.clock()
+            self.negative.put(key, error, wall_s, wall_s + self.negative_ttl_s)
         raise error
 
     def raise_if_absent(self, key: Key) -> None:
         """Raise ManifestUnknown while a confirmed absence is remembered."""
         error = self.negative.get(key, self.clock())
         if error is not None:
-            raise ManifestUnknown(str(error), error.attempts)
+            raise error
 
     async def _fetch(self, image: ImageName, digest: Digest, deadline: float) -> Served:
         hint = self.hints.get(digest)
@@ -200,8 +239,18 @@ class Manifests:
             return await self.store.read(digest, MANIFEST_LIMIT_BYTES)
         except Corrupt as error:
             log.warning("manifest.rotten", digest=str(digest), reason=str(error))
-            await self.store.delete(digest)
+            await self.suspect(digest)
             return None
+
+    async def _unlisted(self, digest: Digest) -> Manifest | None:
+        """Judge a file by its content, while the catalog does not know every file."""
+        if not self.catalog.incomplete:
+            return None
+        try:
+            body = await self.store.read(digest, MANIFEST_LIMIT_BYTES)
+        except StoreError:  # too long, rotten, unreadable: in any case none
+            return None
+        return recognise(digest, body) if body is not None else None
 
     def _remember(self, manifest: Manifest, mirror: str) -> None:
         self.memory.put(manifest)

@@ -1,13 +1,16 @@
-"""What is kept in memory of manifests: the bytes of the recent ones, and recent absences."""
+"""What is kept in memory of manifests: the bytes of the recent ones, and what passes soon."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import Generic, TypeVar
 
-from entrepot.errors import ManifestUnknown
+from entrepot.errors import Attempt, ManifestUnknown
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
+
+V = TypeVar("V")
 
 _CAPACITY_BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 512
@@ -48,26 +51,56 @@ class ManifestMemory:
             self._held -= gone.size + _OVERHEAD_BYTES
 
 
-class NegativeCache:
-    """Absences that every mirror confirmed, for a short time (F-9). `now` is any one clock."""
+class ForAWhile(Generic[V]):
+    """At most `capacity` values, each up to a time of its own; `now` and `until` are any one clock.
+
+    What is past its time goes when something is put: a burst of names that nobody asks for again
+    does not stay for good.
+    """
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
-        self._absent: OrderedDict[Hashable, tuple[float, ManifestUnknown]] = OrderedDict()
+        self._held: OrderedDict[Hashable, tuple[float, V]] = OrderedDict()
 
-    def put(self, key: Hashable, error: ManifestUnknown, until: float) -> None:
-        """Remember `error` as the answer for `key` up to `until`."""
-        self._absent[key] = (until, error)
-        while len(self._absent) > self._capacity:
-            self._absent.popitem(last=False)
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def put(self, key: Hashable, value: V, now: float, until: float) -> None:
+        """Hold `value` instead of what was held for `key`."""
+        self._held.pop(key, None)
+        self._held[key] = (until, value)
+        # In the order they were put, which is nearly that in which they end.
+        while self._held and (len(self._held) > self._capacity or self._first_ends() <= now):
+            self._held.popitem(last=False)
+
+    def get(self, key: Hashable, now: float) -> V | None:
+        """The value, if its time has not come."""
+        until, value = self._held.get(key, (now, None))
+        return value if until > now else None
+
+    def _first_ends(self) -> float:
+        until, _ = next(iter(self._held.values()))
+        return until
+
+
+class NegativeCache:
+    """Absences that every mirror confirmed, for a short time (F-9).
+
+    Not the exceptions: one that was raised holds the frames it passed through, and with them the
+    request it was an answer to.
+    """
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._absent: ForAWhile[tuple[str, tuple[Attempt, ...]]] = ForAWhile(capacity)
+
+    def __len__(self) -> int:
+        return len(self._absent)
+
+    def put(self, key: Hashable, error: ManifestUnknown, now: float, until: float) -> None:
+        """Remember what `error` says as the answer for `key` up to `until`."""
+        self._absent.put(key, (str(error), error.attempts), now, until)
 
     def get(self, key: Hashable, now: float) -> ManifestUnknown | None:
-        """The remembered error, if it still holds."""
-        known = self._absent.get(key)
-        if known is None:
-            return None
-        until, error = known
-        if until <= now:
-            del self._absent[key]
-            return None
-        return error
+        """The same error anew, if it still holds."""
+        known = self._absent.get(key, now)
+        return None if known is None else ManifestUnknown(*known)

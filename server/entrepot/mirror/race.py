@@ -16,8 +16,10 @@ from entrepot.errors import (
     AttemptError,
     Exhausted,
     MirrorNotFound,
+    MirrorOffline,
     MirrorSilent,
     MirrorThrottled,
+    Offline,
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.registry import AskingOrder
@@ -67,6 +69,8 @@ def exhausted(subject: str, attempts: tuple[Attempt, ...], unknown: type[Exhaust
     if outcomes == {MirrorNotFound.outcome}:
         names = ", ".join(attempt.mirror for attempt in attempts)
         return unknown(f"{subject}: not found on {names}", attempts)
+    if MirrorOffline.outcome in outcomes:
+        return Offline(f"{subject}: not here, and Entrepot is offline", attempts)
     told = "; ".join(f"{a.mirror}/{a.repository}: {a.message}" for a in attempts)
     if MirrorThrottled.outcome in outcomes:
         return AllThrottled(f"{subject}: throttled by its mirrors: {told}", attempts)
@@ -102,6 +106,10 @@ class Race(Generic[T]):
         """The winner, or None when nobody answered; `attempts` then tells why."""
         won: Won[T] | None = None
         waiting = [*self.order.usable, *self.order.last_resort]
+        if any(mirror.offline for mirror in waiting):
+            offline = MirrorOffline()
+            self.attempts += [attempt_of(one, self.repository, offline, 0.0) for one in waiting]
+            return None
         try:
             won = await self._ask_in_turn(waiting)
             if won is None:

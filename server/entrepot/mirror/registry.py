@@ -17,6 +17,11 @@ class Registry:
     mirrors: tuple[MirrorClient, ...]
     tag_ttl_s: float
 
+    @property
+    def offline(self) -> bool:
+        """Whether its mirrors may not be asked at all."""
+        return any(mirror.offline for mirror in self.mirrors)
+
 
 @dataclass(frozen=True, slots=True)
 class AskingOrder:

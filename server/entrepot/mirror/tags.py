@@ -12,6 +12,7 @@ from entrepot.errors import Exhausted, StoreError
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.freshness import Freshness, tag_freshness
 from entrepot.mirror.manifests import Key, Manifests, Served, title
+from entrepot.mirror.memory import ForAWhile
 from entrepot.mirror.names import ImageName
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import Tag
@@ -34,7 +35,7 @@ class Tags:
     manifests: Manifests
     catalog: Catalog
     flights: Flights[Key, Served]
-    _ask_again_at: dict[Key, float] = field(default_factory=dict)
+    _unanswered: ForAWhile[bool] = field(default_factory=ForAWhile)
 
     def peek(self, image: ImageName, tag: Tag) -> Served | None:
         """The answer if it is fresh and in memory: no await, no I/O, the path of most requests."""
@@ -57,7 +58,9 @@ class Tags:
             return await self.flights.join(key, lambda: self._fetch(image, tag, deadline))
         if self._is_fresh(record):
             return Served(held, "hit", record.mirror)
-        if self._ask_again_at.get(key, 0.0) > self.manifests.clock():
+        if self.manifests.registries[image.registry].offline:
+            return self._stale(image, record, held, "Entrepot is offline")
+        if self._unanswered.get(key, self.manifests.clock()):
             return self._stale(image, record, held)
         return await self._revalidated(image, record, held, deadline)
 
@@ -85,7 +88,9 @@ class Tags:
                 )
         except (Exhausted, TimeoutError) as error:
             reason = str(error) or "no answer in time"
-            self._ask_again_at[record.key] = self.manifests.clock() + self.manifests.negative_ttl_s
+            wall_s = self.manifests.clock()
+            until = wall_s + self.manifests.negative_ttl_s
+            self._unanswered.put(record.key, value=True, now=wall_s, until=until)
             log.info("tag.stale", image=title(image, record.tag), reason=reason)
             return self._stale(image, record, held)
 
@@ -137,10 +142,16 @@ class Tags:
         )
         await self.manifests.keep(image, manifest, mirror, record)
 
-    def _stale(self, image: ImageName, record: TagRecord, held: Manifest) -> Served:
+    def _stale(
+        self,
+        image: ImageName,
+        record: TagRecord,
+        held: Manifest,
+        why: str = "not confirmed by any mirror",
+    ) -> Served:
         self.manifests.metrics.stale.labels(image.registry).inc()
         checked = datetime.fromtimestamp(record.checked_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        told = f"{title(image, record.tag)}: not confirmed by any mirror; as of {checked}"
+        told = f"{title(image, record.tag)}: {why}; as of {checked}"
         return Served(held, "stale", record.mirror, told)
 
     def _is_fresh(self, record: TagRecord) -> bool:

@@ -27,7 +27,7 @@ class Wanted:
     """What to fetch and in whose name: the repository decides what each mirror calls it.
 
     `prefer` is the mirror whose manifest names the digest (U-11), `expected_size` what that
-    manifest says of it, in bytes.
+    manifest says of it, in bytes. `private` keeps it from public registries (P27).
     """
 
     digest: Digest
@@ -35,6 +35,7 @@ class Wanted:
     repository: RepositoryName
     prefer: str | None = None
     expected_size: int | None = None
+    private: bool = False
 
     @property
     def title(self) -> str:

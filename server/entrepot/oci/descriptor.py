@@ -22,7 +22,10 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A pointer to content by digest; `size` is in bytes. Annotations take no part in hash()."""
+    """A pointer to content by digest; `size` is in bytes. Annotations take no part in hash().
+
+    `inline`: the content itself stands in the descriptor, and clients do not ask for it (F-7).
+    """
 
     media_type: str
     digest: Digest
@@ -30,3 +33,4 @@ class Descriptor:
     platform: Platform | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     artifact_type: str = ""
+    inline: bool = False

@@ -10,6 +10,7 @@ from typing import Protocol
 from entrepot.errors import DigestInvalid
 
 _HEX = {"sha256": re.compile(r"[0-9a-f]{64}"), "sha512": re.compile(r"[0-9a-f]{128}")}
+ALGORITHMS = tuple(_HEX)
 
 
 class Hasher(Protocol):

@@ -66,6 +66,17 @@ def descriptors(manifest: Manifest) -> tuple[Descriptor, ...]:
     return tuple(found for entry in _entries(document) if (found := _descriptor(entry)))
 
 
+def schema1_layers(manifest: Manifest) -> tuple[Digest, ...]:
+    """List the layers of a schema 1 manifest, each once; never raises (F-1, F-3)."""
+    try:
+        listed = _list(read_document(manifest.body).get("fsLayers"))
+    except ValueError:
+        return ()
+    named = (entry.get("blobSum") for entry in listed if isinstance(entry, dict))
+    read = (_read_claim(text) for text in named if isinstance(text, str))
+    return tuple(dict.fromkeys(digest for digest in read if digest is not None))
+
+
 def _read_claim(claimed: str | None) -> Digest | None:
     try:
         return Digest.parse(claimed) if claimed else None
@@ -139,7 +150,18 @@ def _descriptor(entry: object) -> Descriptor | None:
         platform=_platform(entry.get("platform")),
         annotations=_texts(annotations) if isinstance(annotations, dict) else {},
         artifact_type=_text(entry.get("artifactType")),
+        inline=_holds(entry.get("data"), named, size),
     )
+
+
+def _holds(data: object, digest: Digest, size: int) -> bool:
+    if not isinstance(data, str) or len(data) > 2 * size + 4:
+        return False
+    try:
+        content = base64.b64decode(data)
+    except ValueError:
+        return False
+    return len(content) == size and digest.matches(content)
 
 
 def _platform(value: object) -> Platform | None:

@@ -13,10 +13,17 @@ OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 OCTET_STREAM = "application/octet-stream"
 
 _INDEXES = frozenset({DOCKER_LIST, OCI_INDEX})
 _SCHEMA1 = frozenset({SCHEMA1, SCHEMA1_SIGNED})
+_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+_FOREIGN = (
+    "application/vnd.docker.image.rootfs.foreign.",
+    "application/vnd.oci.image.layer.nondistributable.",
+)
 _MANIFESTS = frozenset({DOCKER_MANIFEST, OCI_MANIFEST, OCI_ARTIFACT}) | _INDEXES | _SCHEMA1
 
 # U-1: everything, always. A wildcard makes some registries answer schema1; a short list makes
@@ -47,6 +54,16 @@ def is_schema1(media_type: str) -> bool:
 def is_manifest(media_type: str) -> bool:
     """Whether it is any manifest or index that we know (F-2)."""
     return media_type in _MANIFESTS
+
+
+def is_config(media_type: str) -> bool:
+    """Whether it is the config of a runnable image, which tells the platform."""
+    return media_type in _CONFIGS
+
+
+def is_foreign(media_type: str) -> bool:
+    """Whether it is a layer that clients get from elsewhere, and registries need not have (F-6)."""
+    return media_type.startswith(_FOREIGN)
 
 
 def manifest_type(body: bytes, content_type: str | None) -> str:

@@ -6,44 +6,52 @@ import functools
 import os
 import secrets
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
 from uuid import UUID
 
-from entrepot.errors import Corrupt, DigestInvalid, StoreError, StoreTooNew
-from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import read_manifest
-from entrepot.oci.mediatype import SCHEMA1_SIGNED
-from entrepot.store.draft import Draft, remove_partial, survey
+from entrepot.errors import DigestInvalid, StoreError, StoreTooNew
+from entrepot.oci.digest import ALGORITHMS, Digest
+from entrepot.store.blobfile import (
+    OpenBlob,
+    close_blob,
+    delete_file,
+    delete_files,
+    disk_space,
+    is_public_file,
+    length,
+    lengths,
+    open_blob,
+    publish,
+    put_file,
+    read_proved,
+)
+from entrepot.store.draft import Draft
 from entrepot.store.journal import this_boot
-from entrepot.store.layout import PRIVATE_DIRECTORY_MODE, VERSION, Layout
+from entrepot.store.layout import (
+    BLOB_MODE,
+    PRIVATE_BLOB_MODE,
+    PRIVATE_DIRECTORY_MODE,
+    VERSION,
+    Layout,
+)
+from entrepot.store.leftover import remove_partial, survey
 from entrepot.store.lock import DirectoryLock
+from entrepot.store.ownership import check_cache
 from entrepot.store.partial import Partial
-from entrepot.store.placement import make_directories, place, write_blob, write_durably
+from entrepot.store.placement import (
+    fsync_directory,
+    make_directories,
+    place,
+    write_durably,
+)
+from entrepot.store.removals import Removals
 from entrepot.store.threads import DiskThreads
 
 DURABLE_EVERY_BYTES = 64 << 20
 READ_THREADS = 4
 WRITE_THREADS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class OpenBlob:
-    """A blob open for reading, unbuffered, from 0. Whoever got it closes it."""
-
-    file: BinaryIO
-    size: int
-
-    def close(self) -> None:
-        """Close the file: one system call that does not touch the disk."""
-        self.file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class BlobStore:
         self._reads = DiskThreads("entrepot-read", READ_THREADS)
         self._writes = DiskThreads("entrepot-write", WRITE_THREADS)
         self._partials: dict[Digest, Partial | None] = {}
+        self.removals = Removals()
         self._closing = False
 
     async def open(self) -> None:
@@ -99,12 +108,17 @@ class BlobStore:
     async def get(self, digest: Digest) -> OpenBlob | None:
         """Open a whole blob, in one hop to a thread; None when it is not here."""
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _open_blob(path), undo=_close_blob)
+        return await self._reads.run(lambda: open_blob(path), undo=close_blob)
 
     async def size(self, digest: Digest) -> int | None:
         """Tell a whole blob's length in bytes; None when it is not here."""
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _length(path))
+        return await self._reads.run(lambda: length(path))
+
+    async def sizes(self, digests: Iterable[Digest]) -> dict[Digest, int]:
+        """Tell the lengths in bytes of those that are here, in one hop to a thread."""
+        paths = {digest: self.layout.blob(digest) for digest in digests}
+        return await self._reads.run(lambda: lengths(paths))
 
     async def read(self, digest: Digest, limit: int) -> bytes | None:
         """Read and prove a small blob, such as a manifest; None when it is not here.
@@ -112,36 +126,69 @@ class BlobStore:
         Corrupt when the bytes are not what the digest names; StoreError past `limit` bytes.
         """
         path = self.layout.blob(digest)
-        return await self._reads.run(lambda: _read_proved(digest, path, limit))
+        return await self._reads.run(lambda: read_proved(digest, path, limit))
 
-    async def put(self, digest: Digest, data: bytes) -> None:
+    async def is_public(self, digest: Digest) -> bool:
+        """Whether a whole blob is here that somebody who may see public registries may see."""
+        path = self.layout.blob(digest)
+        return await self._reads.run(lambda: is_public_file(path))
+
+    async def publish(self, digest: Digest) -> None:
+        """A public registry has it as well: give it to everybody from now on, if it is here."""
+        path = self.layout.blob(digest)
+        await self._writes.run(lambda: publish(path))
+
+    async def has_begun(self, digest: Digest) -> bool:
+        """Whether there are bytes of a download of it; whose they are is not known."""
+        path = self.layout.partial(digest)
+        return await self._reads.run(lambda: os.path.lexists(path))
+
+    async def put(self, digest: Digest, data: bytes, *, public: bool = True) -> None:
         """Keep a small blob; on return it outlives a power cut. Corrupt when it is not `digest`.
 
-        For a signed schema 1 manifest the digest is of the payload without signatures (F-3).
+        For a signed schema 1 manifest the digest is of the payload without signatures (F-3). With
+        `public` one that is here already becomes public; without, it stays what it is. Waits for
+        the end of a removal of the same blob, as `begin` and `Partial.commit` do.
         """
+        await self.removals.settled(digest)
         temporary = self.layout.temporary / f"{digest.hex[:16]}.{secrets.token_hex(8)}"
         path = self.layout.blob(digest)
-        await self._writes.run(lambda: _put(digest, data, temporary, path))
+        mode = BLOB_MODE if public else PRIVATE_BLOB_MODE
+        await self._writes.run(lambda: put_file(digest, data, temporary, path, mode))
 
     async def delete(self, digest: Digest) -> bool:
         """Remove a whole blob; whether it was there. Open readers keep it until they close."""
-        path = self.layout.blob(digest)
-        return await self._writes.run(lambda: _delete(path))
+        return bool(await self.delete_all([digest]))
 
-    async def begin(self, digest: Digest) -> Partial:
+    async def delete_all(self, digests: Sequence[Digest]) -> int:
+        """Remove whole blobs, in one hop to a thread; how many were there."""
+        paths = [self.layout.blob(digest) for digest in digests]
+        return await self._writes.run(lambda: delete_files(paths))
+
+    async def disk_space(self) -> tuple[int, int]:
+        """Tell the bytes that may still be written to the file system, and its size."""
+        return await self._writes.run(lambda: disk_space(self.layout.root))
+
+    async def begin(self, digest: Digest, *, public: bool = True) -> Partial:
         """Go on with the download of `digest`, or start it; the caller ends it.
 
         StoreError while another download of it has not ended. Bytes found on the disk are
-        hashed before this returns.
+        hashed before this returns. `public` is what it will be as a whole blob.
         """
         if digest in self._partials:
             raise StoreError(f"{digest} is being downloaded already")
         self._partials[digest] = None
         try:
+            await self.removals.settled(digest)
             draft = await self._writes.run(lambda: self._draft(digest), undo=Draft.abandon)
             partial = Partial(
-                draft, self._reads, self._writes, lambda: self._ended(digest, partial)
+                draft,
+                self._reads,
+                self._writes,
+                lambda: self._ended(digest, partial),
+                lambda: self.removals.settled(digest),
             )
+            partial.public = public
             self._partials[digest] = partial
             try:
                 await partial.catch_up()
@@ -164,21 +211,38 @@ class BlobStore:
 
         Returns those removed; one that is being worked on is left alone.
         """
-        dropped = []
-        for info in await self.partials():
-            if info.mtime >= older_than or info.digest in self._partials:
-                continue
-            self._partials[info.digest] = None
-            directory = self.layout.partial(info.digest)
-            try:
-                await self._writes.run(functools.partial(remove_partial, directory))
-            finally:
-                del self._partials[info.digest]
-            dropped.append(info)
-        return dropped
+        return [
+            info
+            for info in await self.partials()
+            if info.mtime < older_than and await self.drop_partial(info.digest)
+        ]
+
+    async def drop_partial(self, digest: Digest) -> bool:
+        """Remove what there is of a download; False, and nothing done, if it is worked on."""
+        if digest in self._partials:
+            return False
+        self._partials[digest] = None
+        try:
+            await self._writes.run(functools.partial(remove_partial, self.layout.partial(digest)))
+        finally:
+            del self._partials[digest]
+        return True
+
+    async def odd_partials(self) -> list[Path]:
+        """List what lies among the downloads and is none."""
+        return await self._writes.run(lambda: _odd_partials(self.layout))
+
+    async def take_mark(self) -> bool:
+        """Take away the mark of a good end, durably; whether it was there."""
+        return await self._writes.run(lambda: _take_mark(self.layout))
+
+    async def put_mark(self) -> None:
+        """Leave the mark of a good end: nothing below `root` changes after this."""
+        await self._writes.run(lambda: _put_mark(self.layout))
 
     def _open(self) -> UUID:
         layout = self.layout
+        check_cache(layout)
         make_directories(layout.blobs)
         layout.partials.mkdir(PRIVATE_DIRECTORY_MODE, exist_ok=True)
         self._lock.acquire()
@@ -211,11 +275,30 @@ class BlobStore:
                 digest = Digest(directory.parent.name, directory.name)
             except DigestInvalid:
                 continue
-            if digest in self._partials:
+            if digest in self._partials or directory.is_symlink():
                 continue
-            trusted, mtime = survey(directory, self._boot)
+            try:
+                trusted, mtime = survey(directory, self._boot)
+            except FileNotFoundError:
+                continue  # one that was worked on a moment ago has just become a blob
             found.append(PartialInfo(digest, trusted.written.total, trusted.size, mtime))
         return sorted(found, key=lambda info: info.mtime)
+
+
+def _odd_partials(layout: Layout) -> list[Path]:
+    found = []
+    for path in layout.partials.glob("*"):
+        if path == layout.temporary:
+            continue
+        if path.name not in ALGORITHMS or not path.is_dir():
+            found.append(path)
+            continue
+        for directory in path.iterdir():
+            try:
+                Digest(path.name, directory.name)
+            except DigestInvalid:
+                found.append(directory)
+    return found
 
 
 def _check_version(layout: Layout) -> None:
@@ -232,59 +315,15 @@ def _check_version(layout: Layout) -> None:
         )
 
 
-def _open_blob(path: Path) -> OpenBlob | None:
-    try:
-        file = path.open("rb", buffering=0)
-    except FileNotFoundError:
-        return None
-    return OpenBlob(file, os.fstat(file.fileno()).st_size)
-
-
-def _close_blob(blob: OpenBlob | None) -> None:
-    if blob is not None:
-        blob.close()
-
-
-def _length(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
-
-
-def _read_proved(digest: Digest, path: Path, limit: int) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError:
-        return None
-    if len(data) > limit:
-        raise StoreError(f"{digest}: more than {limit} bytes")
-    if not _is(digest, data):
-        raise Corrupt(f"{digest}: the bytes on the disk are not that")
-    return data
-
-
-def _put(digest: Digest, data: bytes, temporary: Path, path: Path) -> None:
-    if not _is(digest, data):
-        raise Corrupt(f"{digest}: not what was to be kept under that name")
-    if _length(path) != len(data):
-        write_blob(temporary, path, data)
-
-
-def _is(digest: Digest, data: bytes) -> bool:
-    if digest.matches(data):
-        return True
-    try:
-        read_manifest(data, SCHEMA1_SIGNED, expected=digest)
-    except ValueError:
+def _take_mark(layout: Layout) -> bool:
+    if not delete_file(layout.clean):
         return False
+    fsync_directory(layout.root)
     return True
 
 
-def _delete(path: Path) -> bool:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return False
-    return True
+def _put_mark(layout: Layout) -> None:
+    fresh = layout.temporary / "clean"
+    fresh.unlink(missing_ok=True)
+    write_durably(fresh, b"", 0o644)
+    place(fresh, layout.clean)

@@ -30,6 +30,7 @@ from entrepot.store.rows import (
     link_rows,
     manifest_record,
     manifest_row,
+    tag_key,
     tag_records,
     tag_row,
 )
@@ -63,7 +64,10 @@ _PUT_MANIFEST = """
 _PUT_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?)"
 _PUT_BLOB = """
     INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
-    size = excluded.size, used_at = max(used_at, excluded.used_at)
+    size = excluded.size, used_at = max(used_at, excluded.used_at),
+    registry = iif(mirror = '', excluded.registry, registry),
+    seconds = iif(mirror = '', excluded.seconds, seconds),
+    mirror = iif(mirror = '', excluded.mirror, mirror)
 """
 _MANIFEST = """
     SELECT digest, media_type, size, mirror, registry, repository, used_at FROM manifests
@@ -74,6 +78,7 @@ _BLOB = """
 """
 _CHILD_SIZES = "SELECT DISTINCT size FROM links WHERE child = ? LIMIT 2"
 _TOTALS = "SELECT blobs, bytes FROM totals"
+_SWEPT = "SELECT value FROM upkeep WHERE name = 'swept'"
 
 
 class Catalog:
@@ -98,6 +103,7 @@ class Catalog:
         self._tags = TagMemory(tags_in_memory)
         self._uses = Uses()
         self._flush: asyncio.TimerHandle | None = None
+        self._incomplete = asyncio.Event()
 
     async def open(self) -> None:
         """Open the file; StoreTooNew when a later version wrote it. Reads nothing in advance."""
@@ -106,6 +112,12 @@ class Catalog:
         except Corrupt:
             await self._database.replace()
         self._committer.start()
+        try:
+            if not await self._fetch(_SWEPT):
+                self._incomplete.set()
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Write what is only in memory, close the file and end its threads; safe to call twice."""
@@ -119,6 +131,37 @@ class Catalog:
     def replaced(self) -> bool:
         """Whether the file was broken, and a new one begun: what it knew has to be found again."""
         return self._database.generation > 0
+
+    @property
+    def lost(self) -> bool:
+        """Whether there was no file, or only a broken one: it knows nothing of before."""
+        return self._database.created or self.replaced
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether files may lie below `blobs/` that it has not heard of, as after it was lost.
+
+        Until they have been swept up, what they are has to be told by looking into them.
+        """
+        return self._incomplete.is_set()
+
+    async def until_incomplete(self) -> None:
+        """Return once it is incomplete, which is at once if it is now."""
+        await self._incomplete.wait()
+
+    def complete(self) -> None:
+        """Note that every file has been swept up."""
+        self._incomplete.clear()
+
+    @property
+    def generation(self) -> int:
+        """How many files have broken and been replaced since the start."""
+        return self._database.generation
+
+    @property
+    def unwritten(self) -> int:
+        """How many changes could not be written since the start."""
+        return self._committer.failures
 
     # -- tags ------------------------------------------------------------
 
@@ -193,6 +236,10 @@ class Catalog:
         self._uses.blob(digest, now)
         self._flush_later()
 
+    def just_used(self, digest: Digest) -> bool:
+        """Whether it was asked for since uses were last written: the database is behind."""
+        return self._uses.knows(digest)
+
     async def manifest(self, digest: Digest) -> ManifestRecord | None:
         """Tell what is known of a manifest; None also when the catalog was lost."""
         rows = await self._fetch(_MANIFEST, str(digest))
@@ -232,6 +279,18 @@ class Catalog:
         """Forget blobs, and manifests among them, but not the tags that lead to them."""
         return await self._remove(remove_blobs(digests))
 
+    async def ask(self, sql: str, *row: Value) -> Rows:
+        """Ask something small, for which a request waits."""
+        return await self._fetch(sql, *row)
+
+    async def drop_tags(self, statements: Sequence[Statement]) -> int:
+        """Run statements that answer with the keys of the tags they removed; how many those are."""
+        answers = await self._committer.submit(statements)
+        keys = [tag_key(*row) for rows in answers for row in rows]
+        for key in keys:
+            self._forget(key)
+        return len(keys)
+
     async def survey(self, sql: str, *row: Value) -> Rows:
         """Ask something that may take long, beside what requests ask."""
         return await self._ask(self._database.survey, sql, row)
@@ -263,6 +322,11 @@ class Catalog:
             log.warning("catalog.unreadable", error=str(error))
             await self._committer.submit([], broken=generation)
             return []
+        except StoreError:
+            if not self._committer.replacing:
+                raise
+            await self._committer.submit([])  # returns when there is a new file
+            return await ask(sql, row)
 
     def _remember(self, record: TagRecord) -> None:
         self._tags.put(record)
@@ -291,6 +355,7 @@ class Catalog:
 
     async def _salvage(self) -> list[Statement]:
         """Read the tags from a file of which another part broke; those in memory are newer."""
+        self._incomplete.set()
         try:
             records = tag_records(await self._database.survey(_ALL_TAGS))
         except StoreError as error:

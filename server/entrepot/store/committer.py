@@ -46,6 +46,8 @@ class Committer:
         self._queue: asyncio.Queue[Change | None] = asyncio.Queue()
         self._tasks = TaskOwner("catalog")
         self._task: asyncio.Task[None] | None = None
+        self.failures = 0
+        self.replacing = False
 
     def start(self) -> None:
         """Begin to commit."""
@@ -100,6 +102,7 @@ class Committer:
                 await self._replace()
             answers = await self._write(statements)
         except Exception as error:  # noqa: BLE001 - it is theirs who wait, whatever it is
+            self.failures += len(changes)
             log.warning("catalog.not_written", changes=len(changes), error=str(error))
             for change in changes:
                 if not change.done.done():
@@ -118,9 +121,13 @@ class Committer:
             return await self._database.write(statements)
 
     async def _replace(self) -> None:
-        salvaged = await self._salvage()
-        await self._database.replace()
-        await self._database.write(salvaged)
+        self.replacing = True
+        try:
+            salvaged = await self._salvage()
+            await self._database.replace()
+            await self._database.write(salvaged)
+        finally:
+            self.replacing = False
 
 
 def _batches(changes: Iterable[Change]) -> list[list[Change]]:
@@ -135,11 +142,17 @@ def _batches(changes: Iterable[Change]) -> list[list[Change]]:
 
 
 def _merged(statements: Iterable[Statement]) -> list[Statement]:
-    """Put rows for the same SQL that follow each other into one statement: each costs a hop."""
-    return [
-        Statement(sql, [row for statement in same for row in statement.rows], asks)
-        for (sql, asks), same in groupby(statements, key=lambda each: (each.sql, each.asks))
-    ]
+    """Put rows for the same SQL that follow each other into one statement: each costs a hop.
+
+    Not where answers are wanted: those are told one by one.
+    """
+    merged: list[Statement] = []
+    for (sql, asks), same in groupby(statements, key=lambda each: (each.sql, each.asks)):
+        if asks:
+            merged += same
+        else:
+            merged.append(Statement(sql, [row for statement in same for row in statement.rows]))
+    return merged
 
 
 def _retrieve(done: asyncio.Future[list[Rows]]) -> None:

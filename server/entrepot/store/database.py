@@ -27,6 +27,8 @@ Rows: TypeAlias = list[tuple[Value, ...]]
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY_MS = 10_000
+_ASIDE = 3
+"""How many broken files are kept; a disk that breaks them all must not fill up with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,14 @@ class Database:
     """Each connection has a thread of its own, which `aclose` ends.
 
     Write-ahead log, synchronous=NORMAL: a power cut may take the last moments, never the file.
-    `generation` counts the files that broke and were replaced.
+    `generation` counts the files that broke and were replaced, `created` says that there was none
+    when it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.generation = 0
+        self.created = False
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
         self._surveyor: aiosqlite.Connection | None = None
@@ -66,7 +70,7 @@ class Database:
             self._writer = await self._connect()
             await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
             await self._writer.execute_fetchall("PRAGMA synchronous = NORMAL")
-            await migrate(self._writer)
+            self.created = await migrate(self._writer) == 0
             await self._writer.execute_fetchall("PRAGMA temp_store = MEMORY")
             await self._writer.executescript(TEMPORARY)
             self._reader = await self._connect()
@@ -185,4 +189,8 @@ def _move_aside(path: Path) -> Path:
         each = path.with_name(path.name + suffix)
         if each.exists():
             each.rename(aside.with_name(aside.name + suffix))
+    kept = sorted(path.parent.glob(f"{path.name}.corrupt-{'[0-9]' * 13}"))
+    for old in kept[:-_ASIDE]:
+        for suffix in ("-wal", "-shm", ""):
+            old.with_name(old.name + suffix).unlink(missing_ok=True)
     return aside

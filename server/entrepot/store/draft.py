@@ -22,7 +22,13 @@ from entrepot.store.chunk import Chunk, Held
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
-from entrepot.store.layout import BLOB_MODE, PRIVATE_DIRECTORY_MODE, Layout
+from entrepot.store.layout import BLOB_MODE, Layout
+from entrepot.store.leftover import read_map, remove_partial
+from entrepot.store.nofollow import (
+    make_private_directory,
+    open_for_writing,
+    open_regular,
+)
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
 
@@ -40,9 +46,11 @@ class Draft:
         self._durable_every = durable_every
         self._directory = layout.partial(digest)
         self._path = self._directory / "data"
-        self._data = _open_data(self._path)
+        self.mode = BLOB_MODE
+        make_private_directory(self._directory)
+        self._data = open_for_writing(self._path)
         try:
-            found = replay(_read(self._map), boot).within(os.fstat(self._data).st_size)
+            found = replay(read_map(self._map), boot).within(os.fstat(self._data).st_size)
             if not found.written:
                 os.ftruncate(self._data, 0)
             self._journal = Journal.start(self._map, found, boot)
@@ -144,9 +152,11 @@ class Draft:
             self._check_usable()
             if not self._is_proved():
                 raise Corrupt(f"{self.digest}: not what was downloaded")
+            os.fchmod(self._data, self.mode)
             self._fsync_data()
-            os.fchmod(self._data, BLOB_MODE)
             with self._state:
+                # The name in the old directory need not be durable: should it come back after a
+                # power cut it is the same file, whole, and the sweep removes the download.
                 place(self._path, target)
                 self._path = target
             self._close()
@@ -197,7 +207,10 @@ class Draft:
     def open_reader(self) -> BinaryIO:
         """Open the file for reading, wherever it is by now."""
         with self._state:
-            return self._path.open("rb", buffering=0)
+            file = open_regular(self._path)
+        if file is None:
+            raise StoreError(f"{self.digest}: its file was replaced by something else")
+        return file
 
     def _reserve(self, start: int, stop: int) -> tuple[Interval, ...]:
         with self._state:
@@ -303,8 +316,9 @@ class Draft:
             covered, self._unsynced = self._journal.records, 0
         self._fsync_data()
         if not self._reachable:
-            fsync_directory(self._directory)
-            fsync_directory(self._directory.parent)
+            # every name on the way there: any of them may be new
+            for directory in (self._directory, *self._directory.parents[:3]):
+                fsync_directory(directory)
             self._reachable = True
         with self._state:
             self._journal.append(Record(Kind.SYNC, covered))
@@ -357,38 +371,6 @@ class Draft:
             self._drop_held()
             self._journal.close()
             os.close(self._data)
-
-
-def remove_partial(directory: Path) -> None:
-    """Remove the files of a download and its directory, as far as they exist."""
-    for name in ("map", "map.new", "data"):
-        (directory / name).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        directory.rmdir()
-
-
-def survey(directory: Path, boot: UUID) -> tuple[Trusted, float]:
-    """Tell what a closed download has, and when it was last written to (seconds of the epoch)."""
-    try:
-        status = (directory / "data").stat()
-    except FileNotFoundError:
-        return Trusted(), directory.stat().st_mtime
-    return replay(_read(directory / "map"), boot).within(status.st_size), status.st_mtime
-
-
-def _open_data(path: Path) -> int:
-    path.parent.mkdir(PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
-    # a process that died while committing may have left it read-only
-    with contextlib.suppress(FileNotFoundError):
-        path.chmod(0o600)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
 
 
 def _write_all(descriptor: int, chunk: Chunk) -> None:

@@ -137,7 +137,9 @@ class Journal:
         records.append(Record(Kind.SYNC, len(records)))
         records += [Record(Kind.DATA, *interval) for interval in trusted.written]
         fresh = path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
         try:
             journal = cls(descriptor, 0)
             journal.append(*records)

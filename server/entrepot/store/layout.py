@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,18 @@ from entrepot.oci.digest import Digest
 VERSION = 1
 
 BLOB_MODE = 0o444
+PRIVATE_BLOB_MODE = 0o400
+"""Of what is known from private registries only. The mode is also what tells it after a restart."""
 PUBLIC_DIRECTORY_MODE = 0o755
 PRIVATE_DIRECTORY_MODE = 0o700
+
+
+def is_public(mode: int) -> bool:
+    """Whether a blob of that mode may be given to clients of public registries.
+
+    Others' read bit alone tells: whoever hands a volume to a group changes the group's bits.
+    """
+    return bool(mode & stat.S_IROTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,11 @@ class Layout:
         return self.root / "catalog.db"
 
     @property
+    def admin_token(self) -> Path:
+        """The secret of the admin listener, unless the settings name another place."""
+        return self.root / "admin-token"
+
+    @property
     def blobs(self) -> Path:
         """Complete, verified blobs and manifests."""
         return self.root / "blobs"
@@ -44,6 +60,16 @@ class Layout:
     def partials(self) -> Path:
         """Downloads that are not complete."""
         return self.root / "partial"
+
+    @property
+    def quarantine(self) -> Path:
+        """What was found to be wrong, kept for a while for somebody to look at."""
+        return self.root / "quarantine"
+
+    @property
+    def clean(self) -> Path:
+        """The file that is there after the last process to use the cache has ended well."""
+        return self.root / "clean"
 
     @property
     def temporary(self) -> Path:

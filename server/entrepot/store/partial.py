@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import BinaryIO
 
 from entrepot.oci.digest import Digest
 from entrepot.store.chunk import Chunk
 from entrepot.store.draft import Draft
+from entrepot.store.layout import BLOB_MODE, PRIVATE_BLOB_MODE, is_public
 from entrepot.store.rangeset import RangeSet
 from entrepot.store.threads import DiskThreads
 
@@ -27,12 +28,19 @@ class Partial:
     """
 
     def __init__(
-        self, draft: Draft, reads: DiskThreads, writes: DiskThreads, ended: Callable[[], None]
+        self,
+        draft: Draft,
+        reads: DiskThreads,
+        writes: DiskThreads,
+        ended: Callable[[], None],
+        settled: Callable[[], Awaitable[None]],
     ) -> None:
+        """`ended` is called once; `settled` returns when nobody is removing the blob."""
         self._draft = draft
         self._reads = reads
         self._writes = writes
         self._ended = ended
+        self._settled = settled
 
     def __repr__(self) -> str:
         return (
@@ -44,6 +52,15 @@ class Partial:
     def digest(self) -> Digest:
         """What the bytes will be."""
         return self._draft.digest
+
+    @property
+    def public(self) -> bool:
+        """Whether it will be for everybody once it is whole; may be changed until `commit`."""
+        return is_public(self._draft.mode)
+
+    @public.setter
+    def public(self, public: bool) -> None:
+        self._draft.mode = BLOB_MODE if public else PRIVATE_BLOB_MODE
 
     @property
     def written(self) -> RangeSet:
@@ -105,6 +122,7 @@ class Partial:
         Corrupt, and nothing changed, unless `verify()` holds. Open readers go on reading the same
         file. Ends this object, as `aclose` does.
         """
+        await self._settled()
         await self._writes.run(self._draft.commit)
         self._ended()
 

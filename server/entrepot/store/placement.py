@@ -44,10 +44,10 @@ def place(source: Path, target: Path) -> None:
     fsync_directory(target.parent)
 
 
-def write_blob(temporary: Path, target: Path, data: bytes) -> None:
+def write_blob(temporary: Path, target: Path, data: bytes, mode: int = BLOB_MODE) -> None:
     """Write `data` at `temporary`, then place it; nothing is left behind when that fails."""
     try:
-        write_durably(temporary, data, BLOB_MODE)
+        write_durably(temporary, data, mode)
         place(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)

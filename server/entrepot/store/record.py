@@ -15,13 +15,16 @@ TagKey: TypeAlias = tuple[str, RepositoryName, Tag]
 class Child:
     """What a manifest says of something it points at; `size` is bytes.
 
-    `platform` is as an index writes it, os/architecture/variant, "" where it says none.
+    `platform` is as an index writes it, os/architecture/variant, "" where it says none. `inline`:
+    its content stands in the manifest itself, so that nobody needs the blob (F-7); the catalog
+    does not keep that, nor children whose size no manifest tells: theirs is -1 (F-3).
     """
 
     digest: Digest
     media_type: str
     size: int
     platform: str = ""
+    inline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from entrepot.oci.digest import Digest
-from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.database import Rows, Statement
-from entrepot.store.record import Removed, TagKey
+from entrepot.store.record import Removed
+from entrepot.store.rows import tag_key
 
 _BEGIN = ("DELETE FROM doomed", "DELETE FROM held", "DELETE FROM gone")
 _DOOM = "INSERT OR IGNORE INTO doomed VALUES (?)"
 _HOLD = "INSERT OR IGNORE INTO held VALUES (?)"
+# Somebody may have come to list one since it was chosen.
+_ROOTS_ONLY = """
+    DELETE FROM doomed WHERE EXISTS (
+        SELECT 1 FROM links
+        WHERE child = doomed.digest AND manifest NOT IN (SELECT digest FROM doomed)
+    )
+"""
 _UNTAG = "DELETE FROM tags WHERE digest IN doomed RETURNING registry, repository, tag"
 # Manifests that only doomed ones list, and that have no name of their own.
 _DOOM_CHILDREN = """
@@ -53,13 +60,14 @@ def remove_images(roots: Iterable[Digest], held: Collection[Digest]) -> list[Sta
     """Make the statements that remove `roots`, their tags, and what nothing else needs.
 
     Blobs in `held` are left, whoever needs them: somebody is reading or filling them. What a
-    manifest that stays lists is never taken (P9).
+    manifest that stays lists is never taken, not even a root (P9): only its tags are.
     """
     return [
         *(Statement(sql) for sql in _BEGIN),
         Statement(_DOOM, [(str(root),) for root in roots]),
         Statement(_HOLD, [(str(digest),) for digest in held]),
         Statement(_UNTAG, asks=True),
+        Statement(_ROOTS_ONLY),
         *(Statement(_DOOM_CHILDREN) for _ in range(_DEPTH)),
         Statement(_GONE),
         Statement(_UNLINK),
@@ -88,11 +96,7 @@ def read_removed(answers: list[Rows]) -> Removed:
     """Read what either of the two was answered."""
     tags, manifests, blobs = answers
     return Removed(
-        tags=tuple(_tag_key(*row) for row in tags),
+        tags=tuple(tag_key(*row) for row in tags),
         manifests=tuple(Digest.parse(str(digest)) for (digest,) in manifests),
         blobs=tuple((Digest.parse(str(digest)), int(size)) for digest, size in blobs),
     )
-
-
-def _tag_key(registry: object, repository: object, tag: object) -> TagKey:
-    return str(registry), RepositoryName(str(repository)), Tag(str(tag))

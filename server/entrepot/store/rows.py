@@ -10,7 +10,7 @@ from entrepot.errors import RequestError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.database import Row, Value
-from entrepot.store.record import BlobRecord, Child, ManifestRecord, TagRecord
+from entrepot.store.record import BlobRecord, Child, ManifestRecord, TagKey, TagRecord
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,11 @@ def tag_records(rows: Iterable[tuple[Value, ...]]) -> list[TagRecord]:
             continue
         records.append(record)
     return records
+
+
+def tag_key(registry: object, repository: object, tag: object) -> TagKey:
+    """Read the first columns of `tags`."""
+    return str(registry), RepositoryName(str(repository)), Tag(str(tag))
 
 
 def tag_row(record: TagRecord) -> Row:

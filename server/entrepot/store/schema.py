@@ -72,6 +72,12 @@ MIGRATIONS: tuple[str, ...] = (
         UPDATE totals SET bytes = bytes + new.size - old.size;
     END;
     """,
+    """
+    CREATE TABLE upkeep (
+        name TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 """Step n brings a file of version n to version n + 1; a published step never changes."""
 
@@ -85,8 +91,8 @@ TEMPORARY = """
 
 async def migrate(
     connection: aiosqlite.Connection, migrations: tuple[str, ...] = MIGRATIONS
-) -> None:
-    """Bring the file up to date, each step whole or not at all.
+) -> int:
+    """Bring the file up to date, each step whole or not at all; which version it was, 0 if new.
 
     StoreTooNew when it is ahead of us; sqlite3.Error is the caller's to translate.
     """
@@ -100,3 +106,4 @@ async def migrate(
         await connection.executescript(
             f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;"
         )
+    return int(version)

@@ -35,6 +35,10 @@ class Uses:
         """Note that a blob was asked for."""
         self._blobs[digest] = now
 
+    def knows(self, digest: Digest) -> bool:
+        """Whether the manifest or blob was used since the last `take`."""
+        return digest in self._manifests or digest in self._blobs
+
     def tag_checked(self, key: TagKey, now: float) -> None:
         """Note that a mirror confirmed a tag."""
         self._tags[key] = now

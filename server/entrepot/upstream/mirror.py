@@ -20,11 +20,13 @@ from entrepot.upstream.authentication import Authenticator
 from entrepot.upstream.blobanswer import BlobAnswer, judge_blob, parse_length
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.body import read_body
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.listing import next_page, read_tags
+from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.request import Answer, Question
 from entrepot.upstream.tokens import TokenCache
@@ -60,10 +62,15 @@ class MirrorClient:
         settings: MirrorSettings,
         timeouts: TimeoutSettings,
         gates: Gates | None = None,
+        *,
+        outbound: Outbound | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         """`registry` is the canonical name of the registry that this mirror stands in for.
 
-        `gates` are shared with the mirrors of other registries, whose limits are the same host's.
+        `gates` are shared with the mirrors of other registries, whose limits are the same host's,
+        `outbound` with everything that goes out, and `certificates` with all that trust the same
+        authorities.
         """
         self.registry = registry
         self.name = settings.name
@@ -73,7 +80,9 @@ class MirrorClient:
         self._base = f"{settings.url}/v2/"
         self._stall_s = timeouts.stall
         self._owner = TaskOwner(f"mirror {settings.name}")
-        self._transport = Transport(settings, timeouts)
+        self._outbound = outbound or Outbound()
+        self._outbound.on_offline(self._hang_up)
+        self._transport = Transport(settings, timeouts, self._outbound, certificates)
         server = TokenServer(self._transport, timeouts.stall)
         self._asker = Asker(
             registry,
@@ -96,6 +105,15 @@ class MirrorClient:
         """Give up token requests and close all connections, streams still open included."""
         await self._owner.aclose()
         await self._transport.aclose()
+
+    async def _hang_up(self) -> None:
+        await self._owner.cancel()
+        await self._transport.hang_up()
+
+    @property
+    def offline(self) -> bool:
+        """Whether every question would end in MirrorOffline, without anything being sent."""
+        return self._outbound.offline
 
     @property
     def quota(self) -> Quota | None:

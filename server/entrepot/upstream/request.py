@@ -122,7 +122,11 @@ class Requester:
             if response.method != "HEAD" and "json" in response.content_type:
                 body = await read_body(response, limit=EXCERPT_BYTES, stall_s=self._stall_s)
                 sent = response.request_info.headers.get("Authorization", "")
-                secrets = (*await self._authenticator.secrets(), sent.partition(" ")[2])
+                secrets = (
+                    *await self._authenticator.secrets(),
+                    *self._own_headers.values(),
+                    sent.partition(" ")[2],
+                )
                 reason = read_reason(body, secrets)
         except AttemptError:
             reason = ""  # the status says enough

@@ -69,7 +69,8 @@ class TokenServer:
         if response.status == 404:  # which says nothing about the content
             raise MirrorFailed(f"{who} answered 404", status=404)
         if response.status != 200:
-            reason = read_reason(body, () if login is None else (login.password,))
+            secrets = () if login is None else (login.password, login.basic().partition(" ")[2])
+            reason = read_reason(body, secrets)
             now = dt.datetime.now(dt.UTC)
             raise refusal(response.status, response.headers, reason, now, who=who)
         try:

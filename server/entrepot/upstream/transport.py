@@ -14,7 +14,9 @@ from entrepot import __version__
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import AttemptError, MirrorUnreachable
 from entrepot.upstream.breakage import translate
+from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.connectors import connector
+from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.proxy import choose_proxy, environment_proxies, is_socks
 from entrepot.upstream.routes import Route, Routes, read_routes
 
@@ -30,7 +32,16 @@ class Transport:
     no netrc, no total time limit: time limits other than that for connecting are the caller's.
     """
 
-    def __init__(self, settings: MirrorSettings, timeouts: TimeoutSettings) -> None:
+    def __init__(
+        self,
+        settings: MirrorSettings,
+        timeouts: TimeoutSettings,
+        outbound: Outbound | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        """`certificates` may be shared with the transports of other mirrors."""
+        self._outbound = outbound or Outbound()
+        self._certificates = certificates or Certificates()
         self._settings = settings
         self._timeouts = timeouts
         self._routes: Routes | None = None
@@ -46,6 +57,10 @@ class Transport:
     async def aclose(self) -> None:
         """Close every connection; safe to call twice, and without `start`."""
         self._routes = None
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Close every connection, in use or not; the next `send` opens new ones."""
         pools, self._pools = self._pools, {}
         for pool in pools.values():
             await pool.close()
@@ -55,9 +70,10 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send one request and wait for the head of its answer, whatever its status.
 
-        The caller closes the response. MirrorUnreachable when there is no answer, and MirrorLied
-        for a url that cannot be sent.
+        The caller closes the response. MirrorUnreachable when there is no answer, MirrorLied for a
+        url that cannot be sent, and MirrorOffline, before anything is looked up, while offline.
         """
+        self._outbound.check()
         if self._routes is None:
             raise MirrorUnreachable(_CLOSED)
         route = self._routes.choose(url)
@@ -72,8 +88,10 @@ class Transport:
                 proxy=None if socks else proxy,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            self._outbound.check()  # the connection was taken away, which is no fault of the mirror
             raise self._failure(error, url) from error
         except RuntimeError as error:  # the session was closed meanwhile
+            self._outbound.check()
             raise MirrorUnreachable(_CLOSED) from error
         if proxy is not None and response.status == 407:
             response.close()
@@ -103,13 +121,6 @@ class Transport:
     def _read(self) -> tuple[dict[Path | None, ssl.SSLContext], Routes]:
         """Read certificates and logins: from files, so on a thread of its own."""
         routes = read_routes(self._settings)
-        return {ca: self._tls_context(ca) for ca in {route.ca for route in routes.all()}}, routes
-
-    def _tls_context(self, ca: Path | None) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if ca is not None:
-            context.load_verify_locations(cafile=ca)
-        if self._settings.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        context, insecure = self._certificates.context, self._settings.insecure
+        authorities = {route.ca for route in routes.all()}
+        return {ca: context(ca, insecure=insecure) for ca in authorities}, routes

@@ -7,14 +7,19 @@ from collections.abc import Callable
 from aiohttp import web
 
 from entrepot.metrics import Metrics
+from entrepot.web.guard import Guard
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
+GUARD = web.AppKey("guard", Guard)
 
-def admin_application(metrics: Metrics, ready: Callable[[], bool]) -> web.Application:
+
+def admin_application(metrics: Metrics, ready: Callable[[], bool], guard: Guard) -> web.Application:
     """The routes of the admin listener; `ready` is false while starting and while draining.
 
-    Readiness does not look at mirrors: with all of them down the cache is still served (P28).
+    What only tells how the server is, is open to all who can connect; everything else goes through
+    `guard.protect`. Readiness does not look at mirrors: with all of them down the cache is still
+    served (P28).
     """
 
     async def livez(_: web.Request) -> web.Response:
@@ -26,9 +31,10 @@ def admin_application(metrics: Metrics, ready: Callable[[], bool]) -> web.Applic
         return web.Response(status=503, text="not ready\n")
 
     async def render(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.render(), headers={"Content-Type": _TEXT})
+        return web.Response(body=await metrics.scrape(), headers={"Content-Type": _TEXT})
 
     application = web.Application()
+    application[GUARD] = guard
     application.router.add_get("/livez", livez)
     application.router.add_get("/readyz", readyz)
     application.router.add_get("/metrics", render)

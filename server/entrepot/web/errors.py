@@ -9,28 +9,37 @@ from entrepot.errors import (
     AllThrottled,
     Attempt,
     BlobUnknown,
+    BodyTooLarge,
     Corrupt,
     DigestInvalid,
     DiskFull,
     EntrepotError,
     Exhausted,
+    Incomplete,
     ManifestUnknown,
     MirrorSilent,
     MirrorUnreachable,
     NameInvalid,
     NameUnknown,
+    NoRoom,
     NotListed,
+    Offline,
     RangeNotSatisfiable,
     RangeUnsupported,
     StoreError,
     TagInvalid,
+    TooManyFailures,
     TransferBroken,
+    Unauthenticated,
     Unsupported,
 )
 from entrepot.oci.errorcode import ErrorCode, error_body
 
 RETRY_AFTER_S = 10
 """What a client is told when nobody told us anything better."""
+
+CHALLENGE = 'Basic realm="entrepot"'
+"""Never a mirror's own: its realm would send the node elsewhere with its password (A-2)."""
 
 TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     NameInvalid: (400, ErrorCode.NAME_INVALID),
@@ -41,12 +50,18 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     RangeUnsupported: (400, ErrorCode.UNSUPPORTED),
     Unsupported: (405, ErrorCode.UNSUPPORTED),
     NotListed: (404, ErrorCode.UNSUPPORTED),
+    BodyTooLarge: (413, ErrorCode.UNSUPPORTED),
+    Unauthenticated: (401, ErrorCode.UNAUTHORIZED),
+    TooManyFailures: (429, ErrorCode.TOOMANYREQUESTS),
     ManifestUnknown: (404, ErrorCode.MANIFEST_UNKNOWN),
     BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
     AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
     AllFailed: (502, ErrorCode.UNAVAILABLE),
+    Offline: (503, ErrorCode.UNAVAILABLE),
+    Incomplete: (503, ErrorCode.UNAVAILABLE),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
     DiskFull: (503, ErrorCode.UNAVAILABLE),
+    NoRoom: (503, ErrorCode.UNAVAILABLE),
     Corrupt: (503, ErrorCode.UNAVAILABLE),
     StoreError: (503, ErrorCode.UNAVAILABLE),
     EntrepotError: (500, ErrorCode.UNKNOWN),
@@ -95,8 +110,12 @@ def error_reply(
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
         if user_agent.startswith(_HONOURS_429):
             status = 429
-    elif status >= 500:
+    elif status >= 500 and not isinstance(error, Offline):  # it lasts until somebody ends it
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, TooManyFailures):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = CHALLENGE
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, Unsupported):
@@ -121,6 +140,8 @@ def _is_timeout(attempts: tuple[Attempt, ...]) -> bool:
 
 def _detail(error: EntrepotError) -> object | None:
     """Mirror by mirror what was tried and what came back (P31); a HEAD has no room for it."""
+    if isinstance(error, Incomplete):
+        return error.detail or None
     if not isinstance(error, Exhausted) or not error.attempts:
         return None
     return [

@@ -10,11 +10,12 @@ from urllib.parse import parse_qs, quote
 import structlog
 from aiohttp import web
 
-from entrepot.errors import EntrepotError, NotListed, Unsupported
+from entrepot.config import ClientSettings
+from entrepot.errors import BodyTooLarge, EntrepotError, NotListed, Offline, Unsupported
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.listings import Listings, filtered_referrers, tag_page
-from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.manifests import Manifests, Served
 from entrepot.mirror.names import (
     BlobTarget,
     CatalogTarget,
@@ -28,10 +29,14 @@ from entrepot.mirror.names import (
     UploadTarget,
     parse_target,
 )
+from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.tags import Tags
 from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX
+from entrepot.oci.reference import Reference
+from entrepot.web.access import Access
+from entrepot.web.connection import is_encrypted
 from entrepot.web.errors import error_reply
 from entrepot.web.exchange import Exchange
 from entrepot.web.responses import (
@@ -48,6 +53,8 @@ from entrepot.web.welcome import welcome_text
 log = structlog.get_logger(__name__)
 
 _READING = frozenset({"GET", "HEAD"})
+_LARGEST_BODY_BYTES = 4096
+_LONGEST_HOST = 300
 _MAX_PAGE = 10_000
 _MOST_DIGITS = 18
 
@@ -61,7 +68,9 @@ class Services:
     tags: Tags
     blobs: Blobs
     listings: Listings
+    offline: OfflineDoor
     metrics: Metrics
+    clients: ClientSettings
     headers_s: float
     not_found_instead_of_5xx: bool
 
@@ -69,15 +78,21 @@ class Services:
 class Frontend:
     """The handler of one listener: parse, ask the mirror layer, answer, log one line."""
 
-    def __init__(self, services: Services, default_registry: str | None) -> None:
+    def __init__(
+        self, services: Services, default_registry: str | None, access: Access | None = None
+    ) -> None:
+        """`access` None: everybody may have everything."""
         self._services = services
         self._default_registry = default_registry
+        self._access = access or Access()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; EntrepotError becomes the reply of the error table."""
         loop = asyncio.get_running_loop()
         path = _origin_form(request.raw_path)
-        exchange = Exchange(request.method, path, request.remote or "", loop.time())
+        # Without the query: nobody knows what a client has put there.
+        bare, _, _ = path.partition("?")
+        exchange = Exchange(request.method, bare, request.remote or "", loop.time())
         try:
             response = await self._answer(request, path, exchange)
         except EntrepotError as error:
@@ -90,8 +105,9 @@ class Frontend:
             exchange.reason = exchange.reason or str(error)
             raise
         except Exception as error:
-            log.exception("request.died", path=path[:200])
-            response = self._error(request, EntrepotError(f"internal error: {error!r}"), exchange)
+            log.exception("request.died", path=bare[:200])
+            told = EntrepotError(f"internal error ({type(error).__name__}); see the log")
+            response = self._error(request, told, exchange)
         finally:
             exchange.finish(self._services.metrics, loop.time())
         return response
@@ -100,6 +116,10 @@ class Frontend:
         self, request: web.BaseRequest, path: str, exchange: Exchange
     ) -> web.StreamResponse:
         raw_path, _, raw_query = path.partition("?")
+        if request.method in _READING and _has_large_body(request):
+            raise BodyTooLarge("nothing here is asked for with a body")
+        if self._access.required:  # whatever is asked for: not even what is served here
+            await self._access.check(request, None)
         if raw_path == "/" and request.method in _READING:
             return self._welcome(request, exchange)
         query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
@@ -108,10 +128,12 @@ class Frontend:
         target = parse_target(
             raw_path,
             query["ns"][0] if "ns" in query else None,
-            request.headers.get("Host"),
+            request.headers.get("Host", "")[:_LONGEST_HOST],
             self._default_registry,
             self._services.names,
         )
+        if not self._access.is_open(target):
+            await self._access.check(request, target)
         exchange.deadline = exchange.started + self._services.headers_s
         return await self._dispatch(request, target, query, exchange)
 
@@ -147,16 +169,7 @@ class Frontend:
         """HEAD and GET alike: the bytes are here before a HEAD names their digest (P6)."""
         image = target.image
         exchange.about("manifest", image, str(target.reference))
-        if isinstance(target.reference, Digest):
-            manifests = self._services.manifests
-            served = manifests.peek(target.reference) or await manifests.get(
-                image, target.reference, exchange.deadline
-            )
-        else:
-            tags = self._services.tags
-            served = tags.peek(image, target.reference) or await tags.get(
-                image, target.reference, exchange.deadline
-            )
+        served = await self._served(image, target.reference, exchange.deadline)
         exchange.source, exchange.mirror, exchange.status = served.source, served.mirror, 200
         headers = manifest_headers(image, served.manifest, served.source)
         if served.warning:
@@ -164,6 +177,18 @@ class Frontend:
         if request.method == "GET":
             exchange.sent_bytes = served.manifest.size
         return reply(request, 200, headers, served.manifest.body)
+
+    async def _served(self, image: ImageName, reference: Reference, deadline: float) -> Served:
+        services = self._services
+        if services.offline.shut:
+            return await services.offline.manifest(image, reference, deadline)
+        if isinstance(reference, Digest):
+            manifests = services.manifests
+            return manifests.peek_for(image, reference) or await manifests.get(
+                image, reference, deadline
+            )
+        tags = services.tags
+        return tags.peek(image, reference) or await tags.get(image, reference, deadline)
 
     async def _blob(
         self, request: web.BaseRequest, target: BlobTarget, exchange: Exchange
@@ -189,7 +214,8 @@ class Frontend:
                 status=exchange.status,
                 headers=blob_headers(image, digest, reader.size, part, reader.source),
             )
-            await send_blob(request, response, reader, part, exchange)
+            patience_s = self._services.clients.patience_s
+            await send_blob(request, response, reader, part, exchange, patience_s=patience_s)
         finally:
             exchange.mirror = reader.mirror
             reader.close()
@@ -243,7 +269,9 @@ class Frontend:
     def _welcome(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
         exchange.source, exchange.status = "hit", 200
         text = welcome_text(
-            request.headers.get("Host") or request.host, self._services.names.served
+            request.headers.get("Host") or request.host,
+            self._services.names.served,
+            "https" if is_encrypted(request) else "http",
         )
         exchange.sent_bytes = len(text)
         return reply(
@@ -260,10 +288,24 @@ class Frontend:
             not_found_instead_of_5xx=self._services.not_found_instead_of_5xx
             and exchange.kind != "referrers",
         )
+        if isinstance(error, Offline):
+            self._services.metrics.offline_refusals.labels(exchange.registry, exchange.kind).inc()
+            answer.headers["Warning"] = warning(str(error))  # HEAD has no other place for it
         exchange.source, exchange.status = "error", answer.status
         exchange.reason = str(error)[:500]
         exchange.sent_bytes = 0 if request.method == "HEAD" else len(answer.body)
-        return reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)
+        response = reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)
+        if _has_large_body(request):
+            response.force_close()  # rather than read it
+        return response
+
+
+def _has_large_body(request: web.BaseRequest) -> bool:
+    """Whether more of a body comes than a curious client may send along."""
+    if not request.body_exists:
+        return False
+    length = request.content_length
+    return length is None or length > _LARGEST_BODY_BYTES
 
 
 def _origin_form(target: str) -> str:

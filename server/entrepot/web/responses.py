@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -20,8 +21,6 @@ SERVER = "entrepot"
 API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": SERVER}
 
 _SLICE_BYTES = 2 * 1024 * 1024
-_STALLED_CLIENT_S = 300.0
-"""How long a client may take for one slice before it is cut off: 7 kB/s is enough."""
 _READ_BYTES = 1024 * 1024
 
 
@@ -84,32 +83,43 @@ async def send_blob(
     reader: BlobReader,
     part: ByteRange | None,
     exchange: Exchange,
+    *,
+    patience_s: Callable[[int], float],
 ) -> None:
     """Send what `reader` has, as it comes; the connection is cut when it will not all come.
 
     A body must never end early and cleanly, nor with an error's words at its end (T-3, P4): when
     the bytes do not come, or the disk does not give them, the transport is aborted and
-    ConnectionResetError raised, which aiohttp takes as the end of the connection.
+    ConnectionResetError raised, which aiohttp takes as the end of the connection. `patience_s`
+    tells how long the client may take for so many bytes.
     """
     await response.prepare(request)
     try:
         if reader.size is None:
-            await _send_unsized(response, reader, exchange)
+            await _send_unsized(response, reader, exchange, patience_s=patience_s)
         else:
             start, stop = (part.start, part.stop) if part is not None else (0, reader.size)
-            await _sendfile(request, reader, start, stop, exchange)
+            await _sendfile(request, reader, start, stop, exchange, patience_s=patience_s)
         await response.write_eof()
     except ConnectionError:
         raise
     except Exception as error:
         exchange.reason = str(error) or "the client read nothing for too long"
+        if not isinstance(error, TimeoutError):
+            reader.failed()
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError(exchange.reason) from error
 
 
 async def _sendfile(
-    request: web.BaseRequest, reader: BlobReader, start: int, stop: int, exchange: Exchange
+    request: web.BaseRequest,
+    reader: BlobReader,
+    start: int,
+    stop: int,
+    exchange: Exchange,
+    *,
+    patience_s: Callable[[int], float],
 ) -> None:
     loop = asyncio.get_running_loop()
     offset = ready = start
@@ -120,7 +130,7 @@ async def _sendfile(
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client went away")
         count = min(ready - offset, _SLICE_BYTES)
-        async with asyncio.timeout(_STALLED_CLIENT_S):
+        async with asyncio.timeout(patience_s(count)):
             sent = await loop.sendfile(transport, reader.file, offset, count)
         exchange.sent_bytes += sent
         offset += sent
@@ -129,7 +139,11 @@ async def _sendfile(
 
 
 async def _send_unsized(
-    response: web.StreamResponse, reader: BlobReader, exchange: Exchange
+    response: web.StreamResponse,
+    reader: BlobReader,
+    exchange: Exchange,
+    *,
+    patience_s: Callable[[int], float],
 ) -> None:
     """Chunked, because nobody said how long it is (Q-1)."""
     offset = 0
@@ -139,7 +153,7 @@ async def _send_unsized(
             data = await asyncio.to_thread(os.pread, reader.file.fileno(), count, offset)
             if not data:
                 raise TransferBroken("the file is shorter than it was")
-            async with asyncio.timeout(_STALLED_CLIENT_S):
+            async with asyncio.timeout(patience_s(count)):
                 await response.write(data)
             offset += len(data)
             exchange.sent_bytes += len(data)

@@ -13,13 +13,13 @@ On a containerd node (1.5 and later), for k8s.gcr.io and likewise for every othe
     cat > /etc/containerd/certs.d/k8s.gcr.io/hosts.toml <<'EOF'
     server = "https://registry.k8s.io"
 
-    [host."http://{host}"]
+    [host."{scheme}://{host}"]
       capabilities = ["pull", "resolve"]
     EOF
 
 `server` is the registry itself, where containerd goes when this mirror does not answer or has not
 got the image: https://registry-1.docker.io for docker.io, https://quay.io for quay.io, and so on.
-Where registries are blocked write server = "http://{host}", so that it never tries them.
+Where registries are blocked write server = "{scheme}://{host}", so that it never tries them.
 
 And in /etc/containerd/config.toml, once, followed by `systemctl restart containerd`:
 
@@ -36,6 +36,6 @@ Or:     ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d k8s.gcr.io
 """
 
 
-def welcome_text(host: str, served: str) -> bytes:
-    """The page for a client that reached this server as `host`; UTF-8."""
-    return _TEXT.format(host=host, served=served).encode()
+def welcome_text(host: str, served: str, scheme: str = "http") -> bytes:
+    """The page for a client that reached this server as `host`, by `scheme`; UTF-8."""
+    return _TEXT.format(host=host, served=served, scheme=scheme).encode()

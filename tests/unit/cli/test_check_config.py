@@ -39,7 +39,8 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
         "listen:\n  - 127.0.0.1:5000\n  - {address: 127.0.0.1:5002, registry: k8s.gcr.io}\n"
         "hosts: {k8s.lan: k8s.gcr.io}\n"
         "admin: none\n"
-        "cache: {path: /srv/cache}\n"
+        "cache: {path: /srv/cache, max_size: 1.5GiB, min_free: none,\n"
+        "        keep: ['k8s.gcr.io/pause:*', {kubernetes: v1.30.5}]}\n"
         "registries:\n"
         "  registry.k8s.io:\n"
         "    aliases: [k8s.gcr.io]\n"
@@ -60,12 +61,19 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
         "host      k8s.lan means k8s.gcr.io",
         "admin     off",
         "cache     /srv/cache",
+        "limits    at most 1.5GiB, 0B of the disk left free",
+        "keep      k8s.gcr.io/pause:*",
+        "keep      kubernetes v1.30.5",
         "registry  registry.k8s.io, also k8s.gcr.io",
         "  1. registry.k8s.io (authority): k8s.gcr.io/pause:3.1 is registry.k8s.io/pause:3.1",
         "  2. flat: k8s.gcr.io/pause:3.1 is m.example/sub/google_containers/pause:3.1-old",
         "  3. t.example: does not carry k8s.gcr.io/pause:3.1",
         "registry  mcr.microsoft.com",
         "  1. mcr.microsoft.com",
+        (
+            "warning   registry.k8s.io is fetched with credentials (flat) and served to everybody;"
+            " with `private: true` clients are asked for a password"
+        ),
     ]
 
 
@@ -89,6 +97,7 @@ def test_summary_of_nothing_names_the_listeners() -> None:
         "listen    0.0.0.0:5000",
         "admin     127.0.0.1:5001",
         "cache     /var/lib/entrepot",
+        "limits    no limit, 2GiB of the disk left free",
     ]
 
 
@@ -98,3 +107,15 @@ def test_checking_loads_no_server(unwanted: str) -> None:
     program = f"import sys; import entrepot.cli.check_config;sys.exit({unwanted!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=False)
     assert done.returncode == 0
+
+
+def test_offline_is_shown() -> None:
+    def told(**settings: object) -> list[str]:
+        lines = summarize(Settings.model_validate(settings))
+        return [line for line in lines if line.startswith("offline")]
+
+    assert told() == []
+    assert told(offline=True) == ["offline   nothing goes out"]
+    assert told(offline=True, offline_serves_incomplete=True) == [
+        "offline   nothing goes out, incomplete images are served"
+    ]

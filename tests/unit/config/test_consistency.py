@@ -119,3 +119,15 @@ def test_same_mirror_twice_under_two_names_is_fine() -> None:
 )
 def test_wrong_forms_are_left_to_others(above: str) -> None:
     assert contradictions(above) == []
+
+
+def test_what_is_kept_is_of_a_registry_that_is_served() -> None:
+    keep = "cache: {keep: ['K8S.gcr.io/pause:*', 'docker.io/*', {kubernetes: v1.30.5}, 7, nginx]}\n"
+    assert contradictions(keep) == []
+    assert contradictions("cache:\n  keep:\n  - docker.oi/library/*\n  - zz.top/a\n") == [
+        (
+            "f:3: cache.keep[0]: docker.oi is not among the registries, but docker.io is"
+            ' (value "docker.oi/library/*")'
+        ),
+        'f:4: cache.keep[1]: zz.top is not among the registries (value "zz.top/a")',
+    ]

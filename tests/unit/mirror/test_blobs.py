@@ -17,6 +17,7 @@ from entrepot.oci.reference import Tag
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring, read_all
+from unit.store.keeping import rot
 
 DATA = blob(5000, "stat")
 DIGEST = Digest.of(DATA)
@@ -106,6 +107,37 @@ async def test_blobs_are_served_and_fetched_without_the_catalog(tmp_path: Path) 
         assert await read_all(cold) == other
 
 
+async def test_a_blob_that_could_not_be_read_is_checked_and_fetched_again(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
+        await layer.fills.settled()
+        path = layer.store.layout.blob(DIGEST)
+        rot(path)
+        cached = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        cached.failed()
+        cached.close()
+        async with asyncio.timeout(10):
+            while await layer.store.size(DIGEST) is not None:
+                await asyncio.sleep(0.005)
+        again = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        again.failed()  # a fill needs no telling
+        assert again.source == "fill"
+        assert await read_all(again) == DATA
+
+
+@pytest.mark.rule("C-16", "P28")
+async def test_a_manifest_is_no_blob_although_the_catalog_was_lost(tmp_path: Path) -> None:
+    picture = image("c16")
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        await layer.store.put(picture.digest, picture.manifest)
+        with pytest.raises(BlobUnknown, match="is a manifest"):
+            await layer.blobs.stat(PAUSE, picture.digest, layer.deadline())
+        with pytest.raises(BlobUnknown, match="is a manifest"):
+            await layer.blobs.open(PAUSE, picture.digest, layer.deadline())
+        assert registry.requests == []
+
+
 @pytest.mark.rule("C-16")
 @pytest.mark.parametrize("forgotten", [False, True], ids=["in memory", "in the catalog"])
 async def test_a_manifest_is_no_blob(tmp_path: Path, *, forgotten: bool) -> None:
@@ -136,3 +168,31 @@ async def test_a_blob_nobody_begins_to_send_is_given_up_in_time_but_not_the_fill
             await layer.blobs.open(PAUSE, DIGEST, layer.deadline(0.1))
         assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
         assert len(registry.requests) == 1
+
+
+async def test_a_reader_holds_its_blob_from_before_it_is_open_until_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        leases = layer.fills.room.leases
+        for source in ("fill", "hit"):
+            opening = asyncio.ensure_future(  # noqa: TID251 - awaited below
+                layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+            )
+            await asyncio.sleep(0)
+            assert DIGEST in leases
+            reader = await opening
+            assert (reader.source, DIGEST in leases) == (source, True)
+            assert await read_all(reader) == DATA
+            reader.close()
+            await layer.fills.settled()
+            assert len(leases) == 0
+
+
+async def test_a_blob_that_cannot_be_had_is_held_by_nobody(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        with pytest.raises(BlobUnknown):
+            await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        await layer.fills.settled()
+        assert len(layer.fills.room.leases) == 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
+from entrepot.errors import Offline, TransferBroken
 from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from fakes.images import blob
@@ -36,3 +40,23 @@ async def test_a_fill_of_what_is_there_already_asks_nobody(tmp_path: Path) -> No
         file = await fill.open_file()
         file.close()
         assert registry.requests == []
+
+
+async def test_an_interrupted_fill_tells_why_and_the_next_goes_on_with_it(tmp_path: Path) -> None:
+    data = blob(2_000_000, "interrupted")
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", data)
+        registry.fault(Fault("stall", path="/blobs/", after_bytes=1_500_000))
+        wanted = Wanted(Digest.of(data), layer.registry, PAUSE.repository)
+        fill, _ = layer.fills.join(wanted)
+        await fill.wait_opened()
+        waiting = asyncio.get_running_loop().create_task(fill.wait_bytes(1_900_000, 0))
+        await registry.until_sent(1_500_000, "/blobs/")
+        await layer.fills.interrupt(Offline("gone offline"))
+        with pytest.raises(TransferBroken, match="gone offline"):
+            await waiting
+        assert len(layer.fills) == 0
+        again, started = layer.fills.join(wanted)
+        assert started
+        await layer.fills.settled()
+        assert (again.size, again.failed) == (len(data), False)

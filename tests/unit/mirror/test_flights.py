@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from entrepot.errors import NameUnknown
+from entrepot.errors import NameUnknown, Offline
 from entrepot.mirror.flights import Flights
 from entrepot.tasks import TaskOwner
 
@@ -60,3 +60,39 @@ async def test_closing_the_owner_cancels_who_waits() -> None:
     await owner.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_an_interrupted_flight_ends_and_all_who_wait_hear_why() -> None:
+    owner = TaskOwner("test")
+    flights: Flights[str, int] = Flights(owner, "work")
+    ended = []
+
+    async def work() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("work")
+        return 0
+
+    async def stubborn() -> int:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return 1
+        return 0
+
+    waiting = [asyncio.ensure_future(flights.join("k", work)) for _ in range(2)]  # noqa: TID251
+    waiting.append(asyncio.ensure_future(flights.join("l", stubborn)))  # noqa: TID251
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await flights.interrupt(Offline("gone offline"))
+    assert (ended, len(flights), len(owner)) == (["work"], 0, 0)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(one) for one in results] == ["gone offline"] * 3
+    await flights.interrupt(Offline("again"))
+
+    async def one() -> int:
+        return 1
+
+    assert await flights.join("k", one) == 1
+    await owner.aclose()

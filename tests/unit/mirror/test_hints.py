@@ -42,3 +42,13 @@ def test_only_so_many_are_kept() -> None:
         hints.learn(Manifest(picture.digest, picture.media_type, picture.manifest), "m")
     known = [hints.get(Digest.of(picture.config)) is not None for picture in pictures]
     assert known == [False, True, True]
+
+
+def test_what_is_forgotten_is_not_known() -> None:
+    hints = Hints()
+    picture = image(0, layers=[10])
+    hints.learn(Manifest(picture.digest, picture.media_type, picture.manifest), "m")
+    for _ in range(2):
+        hints.forget(Digest.of(picture.config))
+    assert hints.get(Digest.of(picture.config)) is None
+    assert hints.get(Digest.of(picture.layers[0])) is not None

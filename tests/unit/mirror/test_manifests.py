@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import AllFailed, ManifestUnknown
+from entrepot.oci.digest import Digest
+from entrepot.oci.reference import Tag
 from fakes.images import image
 from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring
@@ -55,6 +57,28 @@ async def test_a_rotten_manifest_on_the_disk_is_fetched_again(tmp_path: Path) ->
         assert (served.source, served.manifest.body) == ("miss", PICTURE.manifest)
         layer.manifests.memory.drop(PICTURE.digest)
         assert await layer.manifests.held(PICTURE.digest) is not None
+        quarantine = layer.store.layout.quarantine / "sha256"
+        assert [path.name[:64] for path in quarantine.iterdir()] == [PICTURE.digest.hex]
+
+
+@pytest.mark.rule("P28")
+async def test_while_the_catalog_is_incomplete_a_file_is_judged_by_its_content(
+    tmp_path: Path,
+) -> None:
+    async with mirroring(tmp_path, "http://127.0.0.1:9") as layer:
+        config = Digest.of(PICTURE.config)
+        await layer.store.put(PICTURE.digest, PICTURE.manifest)
+        await layer.store.put(config, PICTURE.config)
+        served = await layer.manifests.get(PAUSE, PICTURE.digest, layer.deadline())
+        assert served.manifest.media_type == PICTURE.media_type
+        assert await layer.manifests.held(config) is None
+        assert await layer.manifests.held(OTHER.digest) is None
+        layer.manifests.memory.drop(PICTURE.digest)
+        await layer.upkeep.swept()
+        assert await layer.manifests.held(PICTURE.digest) is not None
+        await layer.catalog.remove_blobs([PICTURE.digest])
+        layer.manifests.memory.drop(PICTURE.digest)
+        assert await layer.manifests.held(PICTURE.digest) is None
 
 
 @pytest.mark.parametrize("broken", ["blob", "catalog"])
@@ -95,3 +119,19 @@ async def test_a_repository_that_no_mirror_carries_is_told_as_such(tmp_path: Pat
     async with mirroring(tmp_path, mirror) as layer:
         with pytest.raises(AllFailed, match="no configured mirror carries"):
             await layer.manifests.get(PAUSE, OTHER.digest, layer.deadline())
+
+
+async def test_what_has_left_the_cache_is_asked_for_again(tmp_path: Path) -> None:
+    picture = image("forgotten", layers=[10])
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", picture)
+        await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
+        assert layer.manifests.peek(picture.digest) is not None
+        assert len(layer.fills.room.leases) == 0
+        evicted = await layer.fills.room.evict_now(1)
+        assert evicted.images == 1
+        assert layer.manifests.peek(picture.digest) is None
+        assert layer.tags.peek(PAUSE, Tag("3.1")) is None
+        assert await layer.manifests.held(picture.digest) is None
+        served = await layer.tags.get(PAUSE, Tag("3.1"), layer.deadline())
+        assert (served.source, served.manifest.body) == ("miss", picture.manifest)

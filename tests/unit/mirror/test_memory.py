@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from entrepot.errors import ManifestUnknown
-from entrepot.mirror.memory import ManifestMemory, NegativeCache
+import gc
+import weakref
+
+from entrepot.errors import Attempt, ManifestUnknown
+from entrepot.mirror.memory import ForAWhile, ManifestMemory, NegativeCache
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import OCI_MANIFEST
@@ -46,9 +49,43 @@ def test_one_manifest_is_held_even_if_it_is_too_large() -> None:
 
 def test_an_absence_holds_until_its_time_and_the_oldest_are_forgotten() -> None:
     absences = NegativeCache(capacity=2)
-    error = ManifestUnknown("no")
+    error = ManifestUnknown("no", (Attempt("m", "r", "not_found", "404"),))
     for key in "abc":
-        absences.put(key, error, until=10.0)
+        absences.put(key, error, now=4.0, until=10.0)
     assert absences.get("a", 5.0) is None
-    assert absences.get("c", 9.9) is error
+    known = absences.get("c", 9.9)
+    assert known is not None
+    assert (str(known), known.attempts) == ("no", error.attempts)
     assert absences.get("c", 10.0) is None
+
+
+def test_an_absence_does_not_hold_on_to_the_request_it_was_an_answer_to() -> None:
+    class Request:
+        """Something large that the frames of a traceback refer to."""
+
+    def answer(absences: NegativeCache) -> weakref.ref[Request]:
+        request = Request()
+        seen = weakref.ref(request)
+        try:
+            error = ManifestUnknown("no")
+            absences.put("a", error, now=0.0, until=10.0)
+            raise error
+        except ManifestUnknown:
+            return seen
+
+    absences = NegativeCache()
+    seen = answer(absences)
+    gc.collect()
+    assert seen() is None
+    assert absences.get("a", 1.0) is not absences.get("a", 1.0)
+
+
+def test_what_is_past_its_time_goes_when_something_is_put() -> None:
+    held: ForAWhile[int] = ForAWhile()
+    for number in range(5):
+        held.put(number, number, now=float(number), until=number + 2.5)
+    assert len(held) == 3
+    held.put(2, 7, now=4.0, until=9.0)
+    assert [held.get(number, 4.0) for number in range(5)] == [None, None, 7, 3, 4]
+    held.put(9, 9, now=20.0, until=20.0)
+    assert len(held) == 0

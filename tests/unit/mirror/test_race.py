@@ -14,6 +14,7 @@ from entrepot.errors import (
     ManifestUnknown,
     MirrorNotFound,
     MirrorThrottled,
+    Offline,
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.race import Race, Won, exhausted
@@ -214,3 +215,15 @@ async def test_a_limit_of_our_own_is_waited_for_when_nobody_else_can_answer(
                 digest = Digest.of(blob(3 << 20, seed))
                 reader = await layer.blobs.open(IMAGE, digest, layer.deadline(20.0))
                 assert await read_all(reader) == blob(3 << 20, seed)
+
+
+async def test_offline_nobody_is_asked(tmp_path: Path) -> None:
+    async with FakeRegistry() as one, mirroring(tmp_path, one.url, one.url, offline=True) as layer:
+        won, attempts = await run(layer)
+        assert won is None
+        assert [attempt.outcome for attempt in attempts] == ["offline", "offline"]
+        assert one.requests == []
+        attempts.append(Attempt("x", "y", "silent", "z"))
+        error = exhausted("pause:3.1", tuple(attempts), ManifestUnknown)
+        assert isinstance(error, Offline)
+        assert str(error) == "pause:3.1: not here, and Entrepot is offline"

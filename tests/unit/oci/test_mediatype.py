@@ -8,14 +8,19 @@ from hypothesis import strategies as st
 
 from entrepot.oci import mediatype
 from entrepot.oci.mediatype import (
+    DOCKER_CONFIG,
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_ARTIFACT,
+    OCI_CONFIG,
+    OCI_EMPTY,
     OCI_INDEX,
     OCI_MANIFEST,
     SCHEMA1,
     SCHEMA1_SIGNED,
     bare,
+    is_config,
+    is_foreign,
     is_index,
     is_manifest,
     manifest_type,
@@ -119,3 +124,15 @@ def test_any_bytes_have_a_type_or_are_refused(body: bytes, header: str | None) -
     except ValueError:
         return
     assert "/" in found
+
+
+@pytest.mark.rule("F-6")
+def test_foreign_layers_and_configs_are_known_by_their_type() -> None:
+    docker, oci = "application/vnd.docker.image.rootfs.", "application/vnd.oci.image.layer."
+    assert is_foreign(f"{docker}foreign.diff.tar.gzip")
+    assert is_foreign(f"{oci}nondistributable.v1.tar+zstd")
+    assert not is_foreign(f"{docker}diff.tar.gzip")
+    assert not is_foreign(f"{oci}v1.tar+gzip")
+    assert is_config(OCI_CONFIG)
+    assert is_config(DOCKER_CONFIG)
+    assert not is_config(OCI_EMPTY)

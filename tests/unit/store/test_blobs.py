@@ -282,3 +282,41 @@ async def test_a_map_without_data_is_dropped_too(store: BlobStore) -> None:
     (store.layout.partial(DIGEST) / "data").unlink()
     assert [info.written for info in await store.drop_partials(float("inf"))] == [0]
     assert not store.layout.partial(DIGEST).exists()
+
+
+async def test_lengths_of_many_are_told_of_those_that_are_here(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    await store.open()
+    try:
+        one, other = Digest.of(b"one"), Digest.of(b"other")
+        await store.put(one, b"one")
+        assert await store.sizes([one, other]) == {one: 3}
+        assert await store.sizes([]) == {}
+    finally:
+        await store.aclose()
+
+
+async def test_many_blobs_are_removed_in_one_go(store: BlobStore) -> None:
+    other = b"other"
+    await store.put(DIGEST, DATA)
+    await store.put(Digest.of(other), other)
+    missing = Digest.of(b"missing")
+    assert await store.delete_all([DIGEST, missing, Digest.of(other)]) == 2
+    assert await store.size(DIGEST) is None
+
+
+async def test_one_broken_off_download_is_dropped_unless_somebody_goes_on_with_it(
+    store: BlobStore,
+) -> None:
+    partial = await store.begin(DIGEST)
+    await partial.write(0, DATA[:3])
+    assert not await store.drop_partial(DIGEST)
+    await partial.aclose()
+    assert [info.written for info in await store.partials()] == [3]
+    assert await store.drop_partial(DIGEST)
+    assert await store.partials() == []
+
+
+async def test_the_disk_has_a_size(store: BlobStore) -> None:
+    free, size = await store.disk_space()
+    assert 0 < free <= size

@@ -61,6 +61,13 @@ async def test_changes_are_applied_in_the_order_they_came(committer: Committer) 
     assert applied == names
 
 
+async def test_each_statement_that_asks_is_answered(committer: Committer) -> None:
+    await asyncio.gather(*(committer.submit(put(name)) for name in "abc"))
+    delete = "DELETE FROM manifests WHERE digest = ? RETURNING digest"
+    statements = [Statement(delete, [(name,)], asks=True) for name in ("a", "x", "c")]
+    assert await committer.submit(statements) == [[("a",)], [], [("c",)]]
+
+
 async def test_a_change_whose_caller_left_is_still_committed_and_applied(
     committer: Committer, database: Database
 ) -> None:

@@ -106,6 +106,20 @@ async def test_garbage_is_corrupt_and_replaced_on_demand(tmp_path: Path) -> None
     assert kept.read_bytes().startswith(b"not a database")
 
 
+async def test_of_many_broken_files_the_last_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    for number in range(5):
+        (tmp_path / f"catalog.db.corrupt-179554659434{number}").write_bytes(b"")
+        (tmp_path / f"catalog.db.corrupt-179554659434{number}-wal").write_bytes(b"")
+    path.write_bytes(b"not a database " * 100)
+    database = Database(path)
+    await database.replace()
+    await database.aclose()
+    kept = sorted(each.name for each in tmp_path.glob("catalog.db.corrupt-*"))
+    assert len(kept) == 5  # three, of two there is a log
+    assert kept[0].endswith("3")
+
+
 async def test_a_place_that_cannot_hold_a_file_is_a_store_error(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     database = Database(tmp_path / "missing" / "catalog.db")

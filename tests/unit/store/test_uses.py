@@ -64,3 +64,12 @@ def test_what_was_taken_is_not_taken_again() -> None:
     assert [len(statement.rows) for statement in uses.take()] == [1, 2]
     assert not uses
     assert uses.take() == []
+
+
+def test_what_was_noted_is_known_until_it_is_taken() -> None:
+    uses = Uses()
+    uses.manifest(INDEX, 1.0)
+    uses.blob(LAYER, 1.0)
+    assert [uses.knows(each) for each in (INDEX, LAYER, ARM64)] == [True, True, False]
+    uses.take()
+    assert not uses.knows(INDEX)

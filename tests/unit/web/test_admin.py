@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from entrepot.metrics import Metrics
 from entrepot.web.admin import admin_application
+from entrepot.web.guard import Guard
 from unit.web.serving import serving
 from wire.client import ask
 
@@ -16,7 +17,7 @@ from wire.client import ask
 @pytest.mark.rule("P28")
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
 async def test_readiness_is_what_the_server_says(ready: bool, status: int) -> None:
-    application = admin_application(Metrics(), lambda: ready)
+    application = admin_application(Metrics(), lambda: ready, Guard("x" * 16))
     async with TestClient(TestServer(application)) as client:
         assert (await client.get("/readyz")).status == status
         assert (await client.get("/livez")).status == 200
@@ -25,7 +26,9 @@ async def test_readiness_is_what_the_server_says(ready: bool, status: int) -> No
 async def test_metrics_are_in_the_text_format() -> None:
     metrics = Metrics()
     metrics.attempt("r", "m", "answered")
-    async with TestClient(TestServer(admin_application(metrics, lambda: True))) as client:
+    async with TestClient(
+        TestServer(admin_application(metrics, lambda: True, Guard("x" * 16)))
+    ) as client:
         got = await client.get("/metrics")
         assert got.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         text = await got.text()

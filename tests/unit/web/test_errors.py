@@ -53,12 +53,17 @@ EXPECTED = {
     "RangeUnsupported": (400, "UNSUPPORTED"),
     "Unsupported": (405, "UNSUPPORTED"),
     "NotListed": (404, "UNSUPPORTED"),
+    "BodyTooLarge": (413, "UNSUPPORTED"),
+    "Unauthenticated": (401, "UNAUTHORIZED"),
+    "TooManyFailures": (429, "TOOMANYREQUESTS"),
     "ManifestUnknown": (404, "MANIFEST_UNKNOWN"),
     "BlobUnknown": (404, "BLOB_UNKNOWN"),
     "AllThrottled": (503, "TOOMANYREQUESTS"),
     "AllFailed": (502, "UNAVAILABLE"),
+    "Incomplete": (503, "UNAVAILABLE"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
+    "NoRoom": (503, "UNAVAILABLE"),
     "Corrupt": (503, "UNAVAILABLE"),
     "StoreLocked": (503, "UNAVAILABLE"),
     "StoreTooNew": (503, "UNAVAILABLE"),
@@ -161,3 +166,15 @@ def test_headers_that_belong_to_one_status() -> None:
     for error in (StoreError("disk"), TransferBroken("broken"), AllFailed("failed")):
         assert int(error_reply(error).headers["Retry-After"]) > 0
     assert "Retry-After" not in error_reply(ManifestUnknown("absent")).headers
+
+
+@pytest.mark.rule("A-2")
+def test_the_challenge_is_our_own() -> None:
+    headers = error_reply(errors.Unauthenticated("who are you?")).headers
+    assert headers["WWW-Authenticate"] == 'Basic realm="entrepot"'
+
+
+def test_who_guesses_is_told_when_to_come_back() -> None:
+    assert (
+        error_reply(errors.TooManyFailures("wait", retry_after_s=7.4)).headers["Retry-After"] == "7"
+    )

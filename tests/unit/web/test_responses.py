@@ -12,6 +12,7 @@ from typing import BinaryIO
 import pytest
 from aiohttp import web
 
+from entrepot.config import ClientSettings
 from entrepot.errors import TransferBroken
 from entrepot.mirror.names import ImageName
 from entrepot.oci.byterange import ByteRange
@@ -99,6 +100,7 @@ class GrowingFile:
     mirror: str = "a.example"
     whole: bool = False
     closed: bool = False
+    suspected: bool = False
     waits: list[int] = field(default_factory=list)
 
     async def wait(self, offset: int) -> int:
@@ -110,6 +112,9 @@ class GrowingFile:
         if self.end is not None:
             raise self.end
         return offset
+
+    def failed(self) -> None:
+        self.suspected = True
 
     def close(self) -> None:
         self.closed = True
@@ -125,7 +130,9 @@ async def sending(
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         headers = blob_headers(image_name(via_ns=False), DIGEST, reader.size, part, "fill")
         response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
-        await send_blob(request, response, reader, part, exchange)
+        await send_blob(
+            request, response, reader, part, exchange, patience_s=ClientSettings().patience_s
+        )
         return response
 
     runner = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False)
@@ -175,9 +182,11 @@ async def test_bytes_that_will_not_come_cut_the_connection(file: BinaryIO) -> No
 
 @pytest.mark.rule("T-3")
 async def test_a_file_shorter_than_it_was_cuts_the_connection(file: BinaryIO) -> None:
-    got, exchange = await sent(GrowingFile(file, len(DATA) + 10, [len(DATA) + 10]))
+    reader = GrowingFile(file, len(DATA) + 10, [len(DATA) + 10])
+    got, exchange = await sent(reader)
     assert not got.whole
     assert exchange.reason == "the file is shorter than it was"
+    assert reader.suspected
 
 
 @pytest.mark.rule("T-3", "P4")
@@ -186,10 +195,12 @@ async def test_a_disk_that_fails_cuts_the_connection_and_says_nothing_in_the_bod
     file: BinaryIO, tmp_path: Path, size: int | None
 ) -> None:
     with (tmp_path / "data").open("ab", buffering=0) as unreadable:
-        got, exchange = await sent(GrowingFile(unreadable, size, [len(DATA)]))
+        reader = GrowingFile(unreadable, size, [len(DATA)])
+        got, exchange = await sent(reader)
     file.close()
     assert (got.status, got.whole, got.body) == (200, False, b"")
     assert exchange.reason
+    assert reader.suspected
 
 
 @pytest.mark.rule("Q-1")

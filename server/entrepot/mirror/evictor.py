@@ -1,0 +1,210 @@
+"""One pass over the cache that takes out whole images, stalest first, until there is room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from entrepot.errors import StoreError
+from entrepot.mirror.accounts import Accounts
+from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.leases import Leases
+from entrepot.oci.digest import Digest
+from entrepot.store.candidates import (
+    PAGE_ROOTS,
+    Candidate,
+    Part,
+    Root,
+    read_candidates,
+    read_roots,
+)
+from entrepot.store.eviction import Image, choose_victims
+from entrepot.store.record import BlobRecord, Removed
+
+WARM_S = 60.0
+"""An image used so lately may be in the middle of a pull, between two of its layers."""
+PULL_S = 3600.0
+"""One used so lately may be what somebody reads a shared layer for."""
+_IMAGES_AT_A_TIME = 32
+_REST, _LONGEST_REST_S = 3, 0.5
+_MOST_CARRIED = PAGE_ROOTS
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """What a pass removed; `images` counts blobs that belonged to none as well."""
+
+    images: int = 0
+    blobs: int = 0
+    partials: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Evicted) -> Evicted:
+        return Evicted(
+            self.images + other.images,
+            self.blobs + other.blobs,
+            self.partials + other.partials,
+            self.bytes + other.bytes,
+        )
+
+    def __sub__(self, other: Evicted) -> Evicted:
+        return self + Evicted(-other.images, -other.blobs, -other.partials, -other.bytes)
+
+
+@dataclass(slots=True)
+class Evictor:
+    """Carries out one pass; `clock` is the wall clock, `wanted` the bytes still to be freed.
+
+    Images are looked at in pages, in order of use. One of a page goes only if none on later pages
+    can be staler: those are younger, so their staleness is at most the age of the page's youngest.
+    What costs more to get again is carried on to the next page. `loose` are blobs that no manifest
+    lists, in order of use: each is an image of its own. `warm`: images used a moment ago
+    may go too, but never one of which a blob of its own is being read or fetched.
+    """
+
+    accounts: Accounts
+    leases: Leases
+    keeping: Keeping
+    cost: Callable[[Iterable[Part]], float]
+    clock: Callable[[], float]
+    forget: Callable[[Iterable[Digest]], None]
+    told: Callable[[Evicted], None]
+    wanted: Callable[[], int]
+    loose: list[Root] = field(default_factory=list)
+    warm: bool = False
+    _after: Root | None = None
+
+    async def run(self) -> None:
+        """Evict until nothing more is wanted, or nothing more may go. Raises StoreError."""
+        carried: list[Root] = []
+        more = True
+        while more and self.wanted() > 0:
+            page, youngest = await self._page()
+            more = youngest is not None
+            if roots := [*carried, *page]:
+                carried = await self._from(roots, youngest)
+
+    async def _page(self) -> tuple[list[Root], float | None]:
+        """Read on; the youngest's time of use, or None when nothing comes after."""
+        roots = await read_roots(self.accounts.catalog, self._after)
+        more = len(roots) == PAGE_ROOTS
+        due = [one for one in self.loose if not more or one.used_at <= roots[-1].used_at]
+        if len(due) > PAGE_ROOTS:
+            due, roots = due[:PAGE_ROOTS], []
+            self.loose = self.loose[PAGE_ROOTS:]
+            return due, due[-1].used_at
+        self.loose = self.loose[len(due) :]
+        self._after = roots[-1] if roots else self._after
+        return [*roots, *due], roots[-1].used_at if more else None
+
+    async def _from(self, roots: Sequence[Root], youngest: float | None) -> list[Root]:
+        """Evict among `roots`; returns those that a later page may have staler ones than."""
+        catalog = self.accounts.catalog
+        candidates = await read_candidates(catalog, roots)
+        now = self.clock()
+        floor = now - youngest if youngest is not None else 0.0
+        images = self._images(candidates, now)
+        images.sort(key=lambda image: image.staleness(now))
+        later = [one for one in images if not one.spared and one.staleness(now) < floor]
+        later = later[:_MOST_CARRIED]
+        waits = {image.root for image in later}
+        among = [replace(one, spared=True) if one.root in waits else one for one in images]
+        sizes = {part.digest: part.size for one in candidates for part in one.parts.values()}
+        shared = {part.digest for one in candidates for part in one.parts.values() if part.shared}
+        victims = choose_victims(among, sizes, self.wanted(), now, shared)
+        for start in range(0, len(victims), _IMAGES_AT_A_TIME):
+            if self.wanted() <= 0:
+                break
+            began = asyncio.get_running_loop().time()
+            await self._remove(victims[start : start + _IMAGES_AT_A_TIME], sizes)
+            await self._rest(asyncio.get_running_loop().time() - began)
+        return [one.root for one in candidates if one.root.digest in waits]
+
+    def _images(self, candidates: Sequence[Candidate], now: float) -> list[Image]:
+        listed: dict[str, int] = {}
+        for candidate in candidates:
+            for digest in candidate.parts:
+                listed[digest] = listed.get(digest, 0) + 1
+        busy = {str(digest) for digest in self._busy()}
+        return [self._image(candidate, listed, busy, now) for candidate in candidates]
+
+    def _image(
+        self, candidate: Candidate, listed: dict[str, int], busy: set[str], now: float
+    ) -> Image:
+        parts = candidate.parts
+        own = frozenset(
+            part.digest for part in parts.values() if not part.shared and listed[part.digest] == 1
+        )
+        root_used = candidate.root.used_at
+        used_at = max([root_used, *(parts[digest].used_at for digest in own)])
+        maybe_pulled = now - root_used < PULL_S and not busy.isdisjoint(parts)
+        warm = now - used_at < WARM_S or maybe_pulled
+        spared = (
+            not any(part.size for part in parts.values())
+            or not busy.isdisjoint(own)
+            or (warm and not self.warm)
+            or self.keeping.keeps(candidate)
+        )
+        cost = 1.0 if spared else self.cost(parts.values())
+        return Image(candidate.root.digest, used_at, frozenset(parts), own, cost, spared)
+
+    def _busy(self) -> set[Digest]:
+        return self.leases.digests() | self.accounts.flights.keys()
+
+    async def _remove(self, victims: Sequence[Image], sizes: dict[str, int]) -> None:
+        """Rows first, then files; whoever wants to put one of them back waits for the end."""
+        catalog, store = self.accounts.catalog, self.accounts.store
+        own = {image.root: [Digest.parse(part) for part in image.own] for image in victims}
+        # From here to the request there is no await: what comes into use now, comes too late.
+        busy = self._busy()
+        going = [image for image in victims if self._may_go(own[image.root], busy)]
+        if not going:
+            return
+        parts = {part for image in going for part in image.parts}
+        roots = [Digest.parse(image.root) for image in going]
+        leaving = sum(sizes[part] for part in parts)
+        with (
+            self.accounts.leaving(leaving),
+            store.removals.of([Digest.parse(part) for part in parts]),
+        ):
+            removed = await catalog.remove_images(roots, busy)
+            self.forget(removed.manifests)
+            blobs, size = await self._remove_files(removed)
+            await self.accounts.recount()
+        self.accounts.freed(size)
+        self.told(Evicted(images=len(going), blobs=blobs, bytes=size))
+
+    def _may_go(self, own: Sequence[Digest], busy: set[Digest]) -> bool:
+        if not busy.isdisjoint(own):
+            return False
+        return self.warm or not any(map(self.accounts.catalog.just_used, own))
+
+    async def _rest(self, worked_s: float) -> None:
+        """Leave processor and disk to others for three quarters of the time, if nobody waits."""
+        rest_s = 0.0 if self.accounts.urgent else min(_REST * worked_s, _LONGEST_REST_S)
+        await asyncio.sleep(rest_s)
+
+    async def _remove_files(self, removed: Removed) -> tuple[int, int]:
+        """Remove the files of rows that are gone; how many, and their bytes.
+
+        A blob that somebody has begun to use since is entered again. Files that the disk does not
+        let go of have no rows any more: the sweep of the store finds them.
+        """
+        catalog, store = self.accounts.catalog, self.accounts.store
+        busy = self._busy()
+        gone = {digest: size for digest, size in removed.blobs if digest not in busy}
+        with store.removals.of(gone):
+            try:
+                await store.delete_all(list(gone))
+            except StoreError as error:
+                log.warning("eviction.not_removed", blobs=len(gone), reason=str(error))
+        now = self.clock()
+        for digest, size in removed.blobs:
+            if digest in busy:
+                await catalog.put_blob(BlobRecord(digest, size, added_at=now, used_at=now))
+        return len(gone), sum(gone.values())
