@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from entrepot.oci.digest import Digest
 from entrepot.store.adoption import Looked, adoption, look_into
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.layout import Layout
 from entrepot.store.notes import note_swept
 from entrepot.store.orphans import (
     drop_dangling_manifests,
@@ -70,7 +71,7 @@ class Sweep:
     """Sweeps one cache. `clock` is the wall clock.
 
     `suspect` is told of files that are not as long as they should be; it moves them out of the way
-    if they are rotten. `leaving` says of a digest that somebody is removing it at this moment.
+    if they are rotten.
     """
 
     store: BlobStore
@@ -79,7 +80,6 @@ class Sweep:
     threads: DiskThreads
     suspect: Callable[[Digest], Awaitable[object]]
     clock: Callable[[], float]
-    leaving: Callable[[Digest], bool] = lambda _: False
 
     async def run(self, *, grace_s: float = ORPHAN_GRACE_S, share: float = 1.0) -> SweepReport:
         """Look at everything. Orphans go that nobody has used for `grace_s`; 0 is all of them.
@@ -103,20 +103,14 @@ class Sweep:
         await note_swept(self.catalog, generation, began_at)
         return report
 
-    async def adopt(self, found: Iterable[Found], report: SweepReport) -> None:
+    async def adopt(self, found: Sequence[Found], report: SweepReport) -> None:
         """Enter files that have no row, whatever they are; those that go meanwhile stay out."""
-        looked: list[Looked] = []
-        for each in found:
-            look = functools.partial(look_into, self.store.layout, each)
-            try:
-                one = await self.threads.run(look)
-            except StoreError as error:
-                _failed(report, self.store.layout.blob(each.digest), error)
-                continue
-            if one is not None:
-                looked.append(one)
+        told = await self.threads.run(lambda: [_look(self.store.layout, each) for each in found])
+        for path, error in (one for one in told if isinstance(one, tuple)):
+            _failed(report, path, error)
+        looked = [one for one in told if isinstance(one, Looked)]
         # No await between this look and handing it over: who removes them from now on comes after.
-        looked = [one for one in looked if not self.leaving(one.found.digest)]
+        looked = [one for one in looked if one.found.digest not in self.store.removals]
         if not looked:
             return
         await self.catalog.write(adoption(looked))
@@ -185,19 +179,27 @@ class Sweep:
 
     async def _orphans(self, unused_since: float, report: SweepReport) -> None:
         async for digests in orphans(self.catalog, unused_since):
-            staying = [digest for digest in digests if not self.leaving(digest)]
-            for digest, size in await drop_orphans(self.catalog, staying, unused_since):
-                try:
-                    await self.store.delete(digest)
-                except StoreError as error:  # found again by the next sweep (P10)
-                    _failed(report, self.store.layout.blob(digest), error)
-                    continue
-                report.orphans += 1
-                report.orphan_bytes += size
+            ours = [digest for digest in digests if digest not in self.store.removals]
+            with self.store.removals.of(ours):
+                for digest, size in await drop_orphans(self.catalog, ours, unused_since):
+                    try:
+                        await self.store.delete(digest)
+                    except StoreError as error:  # found again by the next sweep (P10)
+                        _failed(report, self.store.layout.blob(digest), error)
+                        continue
+                    report.orphans += 1
+                    report.orphan_bytes += size
 
     async def _gone(self, digests: Sequence[Digest]) -> list[Digest]:
         layout = self.store.layout
         return await self.threads.run(lambda: [d for d in digests if not exists(layout, d)])
+
+
+def _look(layout: Layout, found: Found) -> Looked | tuple[Path, OSError] | None:
+    try:
+        return look_into(layout, found)
+    except OSError as error:
+        return layout.blob(found.digest), error
 
 
 def _found(path: Path, digest: Digest) -> Found | None:
@@ -208,7 +210,7 @@ def _found(path: Path, digest: Digest) -> Found | None:
     return Found(digest, status.st_size, status.st_mtime)
 
 
-def _failed(report: SweepReport, path: Path, error: StoreError) -> None:
+def _failed(report: SweepReport, path: Path, error: StoreError | OSError) -> None:
     report.failed += 1
     log.warning("sweep.failed", path=str(path), reason=str(error))
 

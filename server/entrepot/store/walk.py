@@ -76,23 +76,37 @@ def strays(layout: Layout) -> tuple[Path, ...]:
 
 def listed(layout: Layout, part: Part) -> Listing:
     """Look at every file of a part."""
-    found, odd = {}, []
-    for path in _entries(layout.blobs / part.algorithm / part.prefix):
-        try:
-            digest = Digest(part.algorithm, path.name)
-            status = path.lstat()
-        except DigestInvalid:
-            odd.append(path)
-            continue
-        except FileNotFoundError:
-            continue
-        if path != layout.blob(digest) or not stat.S_ISREG(status.st_mode):
-            odd.append(path)
-        elif status.st_size == 0 and not digest.matches(b""):
-            odd.append(path)  # what a power cut makes of a file on some file systems
-        else:
-            found[digest] = Found(digest, status.st_size, status.st_mtime)
-    return Listing(found, tuple(odd))
+    found: dict[Digest, Found] = {}
+    odd: list[Path] = []
+    try:
+        with os.scandir(layout.blobs / part.algorithm / part.prefix) as entries:
+            for entry in entries:
+                one = _judged(part, entry)
+                if isinstance(one, Found):
+                    found[one.digest] = one
+                elif one is not None:
+                    odd.append(one)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return Listing(found, tuple(sorted(odd)))
+
+
+def _judged(part: Part, entry: os.DirEntry[str]) -> Found | Path | None:
+    """Tell what a name is: a blob, something odd, or None when it is gone again."""
+    if not entry.name.startswith(part.prefix):
+        return Path(entry.path)
+    try:
+        digest = Digest(part.algorithm, entry.name)
+        status = entry.stat(follow_symlinks=False)
+    except DigestInvalid:
+        return Path(entry.path)
+    except FileNotFoundError:
+        return None
+    # empty is what a power cut makes of a file on some file systems
+    empty = status.st_size == 0 and not digest.matches(b"")
+    if empty or not stat.S_ISREG(status.st_mode):
+        return Path(entry.path)
+    return Found(digest, status.st_size, status.st_mtime)
 
 
 def compared(layout: Layout, listing: Listing, rows: Mapping[Digest, int]) -> Difference:
