@@ -71,7 +71,7 @@ class Sweep:
     """Sweeps one cache. `clock` is the wall clock.
 
     `suspect` is told of files that are not as long as they should be; it moves them out of the way
-    if they are rotten. `leaving` says of a digest that somebody is removing it at this moment.
+    if they are rotten.
     """
 
     store: BlobStore
@@ -80,7 +80,6 @@ class Sweep:
     threads: DiskThreads
     suspect: Callable[[Digest], Awaitable[object]]
     clock: Callable[[], float]
-    leaving: Callable[[Digest], bool] = lambda _: False
 
     async def run(self, *, grace_s: float = ORPHAN_GRACE_S, share: float = 1.0) -> SweepReport:
         """Look at everything. Orphans go that nobody has used for `grace_s`; 0 is all of them.
@@ -111,7 +110,7 @@ class Sweep:
             _failed(report, path, error)
         looked = [one for one in told if isinstance(one, Looked)]
         # No await between this look and handing it over: who removes them from now on comes after.
-        looked = [one for one in looked if not self.leaving(one.found.digest)]
+        looked = [one for one in looked if one.found.digest not in self.store.removals]
         if not looked:
             return
         await self.catalog.write(adoption(looked))
@@ -180,15 +179,16 @@ class Sweep:
 
     async def _orphans(self, unused_since: float, report: SweepReport) -> None:
         async for digests in orphans(self.catalog, unused_since):
-            staying = [digest for digest in digests if not self.leaving(digest)]
-            for digest, size in await drop_orphans(self.catalog, staying, unused_since):
-                try:
-                    await self.store.delete(digest)
-                except StoreError as error:  # found again by the next sweep (P10)
-                    _failed(report, self.store.layout.blob(digest), error)
-                    continue
-                report.orphans += 1
-                report.orphan_bytes += size
+            ours = [digest for digest in digests if digest not in self.store.removals]
+            with self.store.removals.of(ours):
+                for digest, size in await drop_orphans(self.catalog, ours, unused_since):
+                    try:
+                        await self.store.delete(digest)
+                    except StoreError as error:  # found again by the next sweep (P10)
+                        _failed(report, self.store.layout.blob(digest), error)
+                        continue
+                    report.orphans += 1
+                    report.orphan_bytes += size
 
     async def _gone(self, digests: Sequence[Digest]) -> list[Digest]:
         layout = self.store.layout

@@ -176,8 +176,8 @@ async def test_a_file_that_goes_while_it_is_entered_is_forgotten_again(tmp_path:
 async def test_what_is_being_removed_is_not_entered(tmp_path: Path) -> None:
     async with keeping(tmp_path) as kept:
         digest = await kept.put_file(b"leaving")
-        kept.upkeep.sweep.leaving = lambda each: each == digest
-        await kept.upkeep.sweep.run()
+        with kept.store.removals.of([digest]):
+            await kept.upkeep.sweep.run()
         assert await kept.digests() == set()
 
 
