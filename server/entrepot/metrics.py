@@ -79,6 +79,24 @@ class UpkeepMetrics:
         )
 
 
+class RelayMetrics:
+    """What the disk did not take."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.running = Gauge(
+            "entrepot_relays",
+            "Downloads in progress that are passed on from memory and not kept.",
+            registry=registry,
+        )
+        self.bytes = Counter(
+            "entrepot_relayed_bytes",
+            "Blob bytes passed on without keeping them, because the disk did not take them, by"
+            " registry.",
+            ["registry"],
+            registry=registry,
+        )
+
+
 class Metrics:
     """Counters with their label sets resolved once: the hot path pays for an addition only."""
 
@@ -117,6 +135,7 @@ class Metrics:
             registry=self.registry,
         )
         self.fills = Gauge("entrepot_fills", "Blob downloads in progress.", registry=self.registry)
+        self.relay = RelayMetrics(self.registry)
         self.stale = Counter(
             "entrepot_stale_answers",
             "Tags answered from an older check because no mirror could be asked.",

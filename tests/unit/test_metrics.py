@@ -43,12 +43,14 @@ def test_mirrors() -> None:
     metrics.fetched("docker.io", "a", 10)
     metrics.fetched("docker.io", "a", 5)
     metrics.rejected("docker.io", "a")
+    metrics.relay.bytes.labels("docker.io").inc(7)
     found = samples(metrics)
     mirror = (("mirror", "a"), ("registry", "docker.io"))
     outcome = (("mirror", "a"), ("outcome", "silent"), ("registry", "docker.io"))
     assert found["entrepot_mirror_attempts_total", outcome] == 1
     assert found["entrepot_mirror_bytes_total", mirror] == 15
     assert found["entrepot_rejected_blobs_total", mirror] == 1
+    assert found["entrepot_relayed_bytes_total", (("registry", "docker.io"),)] == 7
 
 
 def test_cache() -> None:

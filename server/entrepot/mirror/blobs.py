@@ -17,10 +17,10 @@ from entrepot.errors import (
     MirrorSilent,
     Offline,
     StoreError,
-    TransferBroken,
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
+from entrepot.mirror.fillreader import FillReader
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.leases import Lease
@@ -42,7 +42,7 @@ class BlobReader(Protocol):
 
     @property
     def file(self) -> BinaryIO:
-        """Open for reading; closed by `close`."""
+        """Open for reading from where `wait` was asked; another after each `wait`, perhaps."""
 
     @property
     def size(self) -> int | None:
@@ -112,57 +112,6 @@ class CachedReader:
 
 
 @dataclass(slots=True)
-class FillReader:
-    """One reader of a fill. `size` is what was promised in the response's head.
-
-    `whole` false: it reads a bounded part, and is not kept waiting for the proof of all the rest
-    (L-3); whoever puts parts together has digests of its own for them.
-    """
-
-    fill: Fill
-    file: BinaryIO
-    size: int | None
-    source: str
-    lease: Lease
-    whole: bool = True
-    _generation: int | None = None
-
-    @property
-    def mirror(self) -> str:
-        """Whose bytes they are, as far as is known now."""
-        return self.fill.sources
-
-    async def wait(self, offset: int) -> int:
-        """See BlobReader; bytes thrown away before this reader sent any do not concern it."""
-        while self._generation is None:
-            generation = self.fill.generation
-            try:
-                stop = await self.fill.wait_bytes(offset, generation, whole=self.whole)
-            except TransferBroken:
-                if generation == self.fill.generation:
-                    raise
-                continue  # the bytes were replaced before this reader passed any on
-            self._generation = generation
-            return self._within_size(stop)
-        stop = await self.fill.wait_bytes(offset, self._generation, whole=self.whole)
-        return self._within_size(stop)
-
-    def _within_size(self, stop: int) -> int:
-        """`stop`, unless the length turned out to be another than the head promised."""
-        if self.size is not None and self.fill.size != self.size:
-            raise TransferBroken(f"{self.fill.wanted.digest}: its length was not {self.size}")
-        return stop
-
-    def failed(self) -> None:
-        """Nothing to do: a fill finds out for itself."""
-
-    def close(self) -> None:
-        """Let go of the file; the fill goes on."""
-        self.file.close()
-        self.lease.release()
-
-
-@dataclass(slots=True)
 class Blobs:
     """What may be asked about blobs. Deadlines are loop time, sizes bytes.
 
@@ -196,7 +145,7 @@ class Blobs:
         fill = await self._in_progress(digest, deadline)
         source = "join"
         if fill is None:
-            stored = await self.store.get(digest)
+            stored = await self._stored(digest)
             if stored is not None:
                 self.manifests.catalog.use_blob(digest, self.manifests.clock())
                 return await self._cached(image, stored, lease, deadline)
@@ -207,17 +156,19 @@ class Blobs:
             await self._check_begun(image, digest, deadline)
             fill, started = self.fills.join(wanted)
             source = "fill" if started else "join"
-        if not fill.public and not self.manifests.privacy.covers(image.registry):
-            await self._confirm(image, digest, deadline)
-            fill.publish()
-        await _opened(fill, deadline)
-        file = await fill.open_file()
+        reader = FillReader(fill, source, lease)
         try:
+            if not fill.public and not self.manifests.privacy.covers(image.registry):
+                await self._confirm(image, digest, deadline)
+                fill.publish()
+            await _opened(fill, deadline)
+            await reader.open()
             await _opened(fill, deadline)  # again: what it had may be wrong and gone by now
         except BaseException:
-            file.close()
+            reader.close()
             raise
-        return FillReader(fill, file, fill.size, source, lease)
+        reader.size = fill.size
+        return reader
 
     async def stat(self, image: ImageName, digest: Digest, deadline: float) -> tuple[int, str]:
         """The size of `digest` and where that is known from; starts no download.
@@ -225,7 +176,7 @@ class Blobs:
         Raises as `open` does.
         """
         privacy = self.manifests.privacy
-        stored = await self.store.size(digest)
+        stored = await self._stored_size(digest)
         if stored is not None and await privacy.may_give(image.registry, digest):
             if await self._is_manifest(digest, stored):
                 raise _is_a_manifest(digest)
@@ -259,6 +210,22 @@ class Blobs:
         """No fill is begun that could only fail, and leave an empty file."""
         if self.registries[image.registry].offline:
             raise Offline(f"{title(image, str(digest))}: not here, and Entrepot is offline")
+
+    async def _stored(self, digest: Digest) -> OpenBlob | None:
+        """From the disk; what that does not give, mirrors may (P30)."""
+        try:
+            return await self.store.get(digest)
+        except StoreError as error:
+            log.warning("blob.unreadable", digest=str(digest), reason=str(error))
+            self.suspect(digest)
+            return None
+
+    async def _stored_size(self, digest: Digest) -> int | None:
+        try:
+            return await self.store.size(digest)
+        except StoreError as error:
+            log.warning("blob.unreadable", digest=str(digest), reason=str(error))
+            return None
 
     async def _in_progress(self, digest: Digest, deadline: float) -> Fill | None:
         """The fill for `digest`, but none that has failed.

@@ -11,12 +11,12 @@ import structlog
 from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
+from entrepot.mirror.destination import Destination
 from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
 from entrepot.mirror.race import Race, attempt_of, exhausted
 from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
-from entrepot.store.partial import Partial
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.mirror import MirrorClient
 from entrepot.upstream.piece import Piece
@@ -43,11 +43,11 @@ class Fetch:
     """The transfers of one fill. `run` returns when every byte is there, proved or not.
 
     `contributions` tells who sent what. `progressed` is called on the loop after each piece, and
-    when the size becomes known.
+    when the size becomes known. `in_order`: one mirror at a time, byte after byte.
     """
 
     wanted: Wanted
-    partial: Partial
+    partial: Destination
     rules: FillRules
     set_aside: SetAside
     metrics: Metrics
@@ -56,6 +56,7 @@ class Fetch:
     contributions: Contributions = field(default_factory=Contributions)
     readers: dict[object, int] = field(default_factory=dict)
     answered: bool = False
+    in_order: bool = False
     sources: Sources = field(init=False)
     _running: dict[asyncio.Task[None], Transfer] = field(default_factory=dict)
     _urgent: int = 0
@@ -98,6 +99,7 @@ class Fetch:
         loop = asyncio.get_running_loop()
         self._moved_at = loop.time()
         self._began_with = self.partial.written.total
+        self._ended = False
         pause_s = _LOOK_EVERY_S
         try:
             while not self._whole():
@@ -147,8 +149,8 @@ class Fetch:
 
     def _first_part(self) -> Part:
         size = self.partial.size
-        if size is None:
-            return Part(self.partial.front, _ENDLESS)
+        if size is None or self.in_order:
+            return Part(self.partial.front, _ENDLESS if size is None else size)
         situation = self._situation(size, asyncio.get_running_loop().time())
         return next_part(situation, None) or Part(self.partial.front, size)
 
@@ -201,7 +203,7 @@ class Fetch:
     def _launch(self, now: float) -> None:
         """Give every mirror that has a connection to spare something to bring."""
         size = self.partial.size
-        if size is None or not self._running:
+        if size is None or not self._running or self.in_order:
             return
         if self._striped(size) or self._needs_help(size, now):
             for source in self.sources.ready(now):
@@ -386,8 +388,10 @@ class Fetch:
         running, self._running = self._running, {}
         for task, transfer in running.items():
             task.cancel()
-            if now - transfer.moved >= self.rules.overtake_s and transfer.rate is None:
+            late = now - transfer.moved >= self.rules.overtake_s and transfer.rate is None
+            if late and not self.in_order:  # there it may be the readers who are slow
                 client = self.sources[transfer.mirror].client
                 client.health.record_failure(client.silence(now - transfer.moved), now)
         if running:
-            await asyncio.wait(running)
+            done, _ = await asyncio.wait(running)
+            _ = [task.cancelled() or task.exception() for task in done]  # the first was raised

@@ -3,12 +3,13 @@
 A fill belongs to nobody's request. `entrepot.mirror.fetch` brings the bytes into a partial file,
 in any order; the fill tells readers how far they may read and proves the whole. The last
 `HELD_BACK_BYTES` are not given away before that, so that nobody ever completes a corrupt blob
-(T-9).
+(T-9). What the disk does not take goes on through memory, and is not kept (P30).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -19,24 +20,27 @@ from entrepot.errors import (
     Attempt,
     EntrepotError,
     Exhausted,
-    MirrorLied,
-    NoRoom,
+    StoreError,
     TransferBroken,
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.fetch import Fetch
 from entrepot.mirror.liar import find_liar
+from entrepot.mirror.overflow import Overflow, discard
+from entrepot.mirror.places import Places
+from entrepot.mirror.promise import was_too_large
+from entrepot.mirror.rejection import reject
+from entrepot.mirror.relays import Relays
 from entrepot.mirror.room import Room
-from entrepot.mirror.setaside import SetAside
-from entrepot.mirror.wanted import FillRules, Wanted
+from entrepot.mirror.telling import Telling
+from entrepot.mirror.wanted import HELD_BACK_BYTES, Wanted
+from entrepot.mirror.window import Window
 from entrepot.store.blobs import BlobStore
 from entrepot.store.partial import Partial
 
-HELD_BACK_BYTES = 256 * 1024
-"""Withheld from every reader until the digest verifies; blobs below it are never half-served."""
-
-_TELL_BYTES = 2 * 1024 * 1024
-_TELL_AFTER_S = 0.025
+_UNKNOWN_BYTES = 64 * 1024 * 1024
+"""Room to ask for while nobody has said how long the blob is."""
+_SPARE_BYTES = 1024 * 1024  # names and journals take room as well
 
 log = structlog.get_logger(__name__)
 
@@ -47,29 +51,31 @@ class Fill:
 
     `size` is None until a mirror has answered, and stays None while no mirror and no manifest says
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
+    `places` are its readers, `window` is where bytes come from that are not on the disk; None
+    while the disk takes them all.
     """
 
     wanted: Wanted
-    rules: FillRules
     store: BlobStore
     room: Room
-    set_aside: SetAside
     metrics: Metrics
+    relays: Relays
     size: int | None = None
     generation: int = 0
     attempts: list[Attempt] = field(default_factory=list)
+    places: Places = field(default_factory=Places)
+    window: Window | None = None
     _fetch: Fetch | None = None
     _partial: Partial | None = None
     _resumed: bool = False
+    _wrong: bool = False
     _opened: bool = False
     _verified: bool = False
     _settled: bool = False
     _leaving: bool = False
-    _error: EntrepotError | None = None
-    _told_bytes: int = 0
-    _telling: asyncio.TimerHandle | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _published: bool = False
+    _error: EntrepotError | None = None
+    _telling: Telling = field(default_factory=Telling)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
@@ -98,9 +104,13 @@ class Fill:
     @property
     def sources(self) -> str:
         """The mirrors whose bytes are in it, for the log."""
-        return (
-            ",".join(sorted(self._fetch.contributions.mirrors)) if self._fetch is not None else ""
-        )
+        fetch = self._fetch
+        return ",".join(sorted(fetch.contributions.mirrors)) if fetch is not None else ""
+
+    @property
+    def gone(self) -> bool:
+        """Its beginning has been passed on and cannot be had any more: newcomers need another."""
+        return self.window is not None and self.window.gone
 
     @property
     def failed(self) -> bool:
@@ -116,11 +126,12 @@ class Fill:
         while not self._opened:
             if self._error is not None:
                 raise self._error
-            await self._changed.wait()
+            await self._telling.heard()
 
     async def wait_bytes(self, offset: int, generation: int, *, whole: bool = True) -> int:
-        """Return a stop > `offset` up to which bytes may be read; `size` at the very end.
+        """Return a stop > `offset` up to which the file may be read; `size` at the very end.
 
+        `offset` itself when the bytes there are not on the disk but, sooner or later, in `window`.
         `whole` is for a reader that goes on to the end and would take the blob for complete: the
         last bytes are held back from it until all of them are proved. Raises TransferBroken when
         the bytes will not come, or when bytes that a reader of `generation` may have passed on
@@ -131,26 +142,29 @@ class Fill:
             while True:
                 if generation != self.generation:
                     raise TransferBroken(f"{self.wanted.digest}: the bytes sent so far were wrong")
-                ready = self._ready(offset, whole=whole)
-                if ready > offset or (self._verified and self.size == offset):
+                ready = self.ready(offset, whole=whole)
+                done = self._verified and self.size == offset
+                if ready > offset or done or self.window is not None:
                     return ready
                 if self._error is not None:
                     raise TransferBroken(f"{self.wanted.digest}: {self._error}") from self._error
                 if waits is None and self._fetch is not None:
                     waits = object()
                     self._fetch.want(waits, offset)
-                await self._changed.wait()
+                await self._telling.heard()
         finally:
             if waits is not None and self._fetch is not None:
                 self._fetch.readers.pop(waits, None)
 
-    async def open_file(self) -> BinaryIO:
+    async def open_file(self) -> BinaryIO | None:
         """The growing file; the caller closes it. It stays readable when the blob is committed.
 
-        Raises TransferBroken when there is none to read.
+        None when everything comes from `window`. Raises TransferBroken or StoreError.
         """
         if self._partial is not None:
             return await self._partial.open_reader()
+        if self.window is not None:
+            return None
         stored = await self.store.get(self.wanted.digest)
         if stored is None:
             raise TransferBroken(f"{self.wanted.digest}: gone from the cache")
@@ -159,11 +173,19 @@ class Fill:
     # -- the fill itself -----------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Fetch until the blob is whole, verified and durable; raises nothing but cancellation."""
+        """Fetch until the blob is whole, verified and durable; raises nothing but cancellation.
+
+        With a disk that does not take it: until it is whole, verified and every reader has it.
+        """
         self.metrics.fills.inc()
         try:
             with self.room.flight(self.wanted.digest, self._amounts):
-                await self._fetch_and_commit()
+                try:
+                    await self._fetch_and_commit()
+                except StoreError as error:
+                    if self._verified:
+                        raise  # readers have a whole file already
+                    await self._relay(error)
         except EntrepotError as error:
             log.warning("fill.failed", digest=str(self.wanted.digest), reason=str(error))
             self._fail(error)
@@ -173,7 +195,10 @@ class Fill:
         finally:
             self.metrics.fills.dec()
             if self._partial is not None:
-                await self._partial.aclose()
+                if self._wrong:
+                    await discard(self._partial)
+                with contextlib.suppress(StoreError):
+                    await self._partial.aclose()
 
     def abandon(self) -> None:
         """Tell readers that nobody works on it any more, should they still be waiting."""
@@ -186,33 +211,24 @@ class Fill:
         self._fail(error)
 
     async def _fetch_and_commit(self) -> None:
-        stored = await self.store.size(self.wanted.digest)
+        stored = await self.store.readable(self.wanted.digest)
         if stored is not None:  # committed between the reader's look and this task's start
             self._finish(stored)
             return
         began = asyncio.get_running_loop().time()
-        partial = self._partial = await self.store.begin(self.wanted.digest, public=self.public)
+        partial = self._partial = await self.room.for_disk(
+            lambda: self.store.begin(self.wanted.digest, public=self.public), self._missing_bytes
+        )
         partial.public = self.public  # it may have been published meanwhile
         self._resumed = partial.written.total > 0
         self._expect(partial)
-        self._fetch = Fetch(
-            wanted=self.wanted,
-            partial=partial,
-            rules=self.rules,
-            set_aside=self.set_aside,
-            metrics=self.metrics,
-            progressed=self._progressed,
-            attempts=self.attempts,
-        )
+        self._fetch = self.relays.fetch(self.wanted, partial, self._progressed, self.attempts)
         await self._bring(partial, self._fetch)
         self._finish(partial.front)
         seconds = asyncio.get_running_loop().time() - began
         try:
-            async with self.room.place(self.wanted.digest, partial.front):
-                await partial.commit()
-                await self.room.kept(self.wanted, partial.front, self.sources, seconds)
-                self._settled = True
-        except NoRoom as error:
+            await self.room.for_disk(lambda: self._place(partial, seconds), self._missing_bytes)
+        except StoreError as error:
             await self._serve_only(partial, error)
             return
         log.info(
@@ -224,27 +240,79 @@ class Fill:
             bytes=self.size,
         )
 
-    async def _serve_only(self, partial: Partial, error: NoRoom) -> None:
-        """Wait until all readers have got what there is no room to keep, then remove it."""
+    @property
+    def _expected_size(self) -> int | None:
+        return self.wanted.expected_size if self.size is None else self.size
+
+    def _missing_bytes(self) -> int:
+        """How much room the rest needs, as far as is known."""
+        there = self._partial.written.total if self._partial is not None else 0
+        size = self._expected_size
+        return _UNKNOWN_BYTES if size is None else size - there + _SPARE_BYTES
+
+    async def _place(self, partial: Partial, seconds: float) -> None:
+        async with self.room.place(self.wanted.digest, partial.front):
+            await partial.commit()
+            await self.room.kept(self.wanted, partial.front, self.sources, seconds)
+            self._settled = True
+
+    async def _serve_only(self, partial: Partial, error: StoreError) -> None:
+        """Wait until all readers have got what cannot be kept, then remove it."""
         self.metrics.cache.not_kept.inc()
         log.warning("blob.not_kept", digest=str(self.wanted.digest), reason=str(error))
         await self.room.leases.idle(self.wanted.digest)
         self._settled = self._leaving = True
-        await partial.discard()
+        await discard(partial)
 
     def _amounts(self) -> tuple[int, int]:
         """Tell the room how much is coming, and how much of it is on the disk."""
         if self._settled or self._partial is None:
             return 0, 0
-        return self.size or self.wanted.expected_size or 0, self._partial.written.total
+        there = self._partial.written.total
+        return (self._expected_size or 0) if self.window is None else there, there
+
+    async def _relay(self, cause: StoreError) -> None:
+        """Go on through memory until all readers have everything; nothing is kept.
+
+        A partial file that could not be completed would only keep the disk full.
+        """
+        overflow = Overflow(
+            wanted=self.wanted,
+            relays=self.relays,
+            places=self.places,
+            partial=None if self._wrong else self._partial,
+            begun=self._begun,
+            wrong=self._relayed_wrong,
+        )
+        await overflow.run(self._expected_size, cause)
+        if self._partial is not None:
+            self._settled = True
+            await discard(self._partial)
+        log.info("fill.relayed", digest=str(self.wanted.digest), mirror=self.sources)
+
+    def _begun(self, window: Window) -> Fetch:
+        self.window = window
+        self._fetch = self._fetch or self.relays.fetch(
+            self.wanted, window, self._progressed, self.attempts
+        )
+        self._telling.now()
+        return self._fetch
+
+    def _relayed_wrong(self) -> None:
+        """As `_throw_away`, for bytes that are not on the disk."""
+        assert self._fetch is not None
+        self._cut()
+        self._accuse(self._fetch, "its bytes come from nobody, and are wrong")
+        self.size = self.wanted.expected_size
 
     async def _bring(self, partial: Partial, fetch: Fetch) -> None:
         """Return when `partial` holds the whole verified blob; raises Exhausted."""
         while True:
             try:
-                await fetch.run()
+                await self.room.for_disk(fetch.run, self._missing_bytes)
             except Exhausted:
-                if await self._is_whole(partial):
+                # What a manifest says of the length is beyond doubt; what a mirror said is not.
+                if self.wanted.expected_size is None and await was_too_large(partial):
                     return
                 raise
             if await partial.verify():
@@ -252,31 +320,16 @@ class Fill:
             self._cut()
             liar = await find_liar(fetch, partial, resumed=self._resumed)
             if liar is not None:
-                self._reject({liar}, fetch, partial)
+                reject(fetch, {liar})
+                self._wrong = False
                 return
             await self._throw_away(partial, fetch)
-
-    async def _is_whole(self, partial: Partial) -> bool:
-        """Whether it only looked short because a mirror had promised too much.
-
-        What a manifest says of the length is beyond doubt; what a mirror said is not.
-        """
-        if self.wanted.expected_size is not None or partial.front in {0, partial.size}:
-            return False
-        if partial.written.total != partial.front:
-            return False
-        promised, partial.size = partial.size, partial.front
-        if await partial.verify():
-            return True
-        if promised is not None:
-            partial.size = promised
-        return False
 
     def _cut(self) -> None:
         """The bytes are wrong somewhere: who has passed some on must not go on, newcomers wait."""
         self.generation += 1
-        self._opened = False
-        self._tell()
+        self._opened, self._wrong = False, True
+        self._telling.now()
 
     async def _throw_away(self, partial: Partial, fetch: Fetch) -> None:
         """Forget the bytes, and set aside who sent them.
@@ -285,43 +338,35 @@ class Fill:
         everybody who took part is, so this ends. Raises AllFailed when nobody did: the length
         then is not a mirror's but that of a manifest.
         """
-        certain = not self._resumed
-        if certain and not fetch.contributions.mirrors:
-            told = f"{self.wanted.title}: it is not {partial.size} bytes long, as a manifest says"
-            raise AllFailed(told, tuple(self.attempts))
-        self._reject(set(fetch.contributions.mirrors) if certain else set(), fetch, partial)
+        self._accuse(fetch, f"it is not {partial.size} bytes long, as a manifest says")
         await partial.reset()
+        self._wrong = False
         self._expect(partial)
         self.size = partial.size
-        self._resumed = False
-        fetch.contributions.clear()
-        fetch.answered = False
-        self._tell()
+        self._telling.now()
 
-    def _reject(self, mirrors: set[str], fetch: Fetch, partial: Partial) -> None:
-        for mirror in mirrors:
-            fetch.give_up_on(mirror)
-            self.metrics.rejected(self.wanted.registry.name, mirror)
-            lied = MirrorLied(f"sent bytes that are not {self.wanted.digest}")
-            self.attempts.append(Attempt(mirror, self.wanted.repository, lied.outcome, str(lied)))
-        log.warning(
-            "fill.wrong_bytes",
-            digest=str(self.wanted.digest),
-            mirror=self.sources,
-            set_aside=sorted(mirrors),
-            bytes=partial.written.total,
-        )
+    def _accuse(self, fetch: Fetch, otherwise: str) -> None:
+        mirrors = fetch.contributions.mirrors
+        if not mirrors and not self._resumed:
+            raise AllFailed(f"{self.wanted.title}: {otherwise}", tuple(self.attempts))
+        reject(fetch, () if self._resumed else mirrors)
+        fetch.contributions.clear()
+        fetch.answered = self._resumed = False
 
     # -- state changes, no awaits --------------------------------------------------------------
 
-    def _ready(self, offset: int, *, whole: bool) -> int:
+    def ready(self, offset: int, *, whole: bool) -> int:
         """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
         if self._verified:
             return self.size or 0
         if self._partial is None or not self._opened:
             return offset
-        there = self._partial.written.contiguous_end(offset)
-        if whole:
+        there, window = self._partial.written.contiguous_end(offset), self.window
+        if window is not None and (self._wrong or self._partial.lost):
+            return offset
+        if whole and window is not None:
+            there = min(there, window.base.at)  # up to there it is part of the proof
+        if whole and not (window is not None and window.proved):
             end = self._partial.front if self.size is None else self.size
             there = min(there, end - HELD_BACK_BYTES)
         return max(there, offset)
@@ -333,33 +378,23 @@ class Fill:
 
     def _progressed(self) -> None:
         """Tell readers of new bytes, but not of every piece: each telling wakes all of them."""
-        if self._partial is None or self._fetch is None:
+        if self._fetch is None:
             return
         opening = self._fetch.answered and not self._opened
-        self.size, self._opened = self._partial.size, self._opened or self._fetch.answered
-        there = self._partial.written.total
-        if opening or there - self._told_bytes >= _TELL_BYTES or not self._told_bytes:
-            self._told_bytes = there
-            self._tell()
-            if opening:
-                self.room.look()
-        elif self._telling is None:
-            loop = asyncio.get_running_loop()
-            self._telling = loop.call_later(_TELL_AFTER_S, self._tell)
+        self.size, self._opened = self._fetch.partial.size, self._opened or self._fetch.answered
+        if opening:
+            self._telling.now()
+            self.room.look()
+        self._telling.grown(self._fetch.partial.written.total)
 
     def _finish(self, size: int) -> None:
         self.size = size
         self._verified = self._opened = True
-        self._tell()
+        self._telling.now()
 
     def _fail(self, error: EntrepotError) -> None:
         if not self._verified:
             self._error = error
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._telling is not None:
-            self._telling.cancel()
-            self._telling = None
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        if self.window is not None:
+            self.window.fail(error)
+        self._telling.now()

@@ -1,4 +1,4 @@
-"""The fills in progress: at most one per digest."""
+"""The fills in progress: at most one per digest that newcomers can join."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from entrepot.errors import EntrepotError
 from entrepot.metrics import Metrics
 from entrepot.mirror.fill import Fill
+from entrepot.mirror.relays import Relays
 from entrepot.mirror.room import Room
 from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.wanted import FillRules, Wanted
@@ -24,25 +25,30 @@ class Fills:
     metrics: Metrics
     rules: FillRules
     set_aside: SetAside = field(default_factory=SetAside)
+    relays: Relays = field(init=False)
     _running: dict[Digest, Fill] = field(default_factory=dict)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
+
+    def __post_init__(self) -> None:
+        self.relays = Relays(self.rules, self.set_aside, self.metrics)
 
     def __len__(self) -> int:
         return len(self._running)
 
     def get(self, digest: Digest) -> Fill | None:
-        """The fill in progress for `digest`."""
-        return self._running.get(digest)
+        """The fill in progress for `digest` that a newcomer can join."""
+        fill = self._running.get(digest)
+        return None if fill is None or fill.gone else fill
 
     def join(self, wanted: Wanted) -> tuple[Fill, bool]:
         """The fill for `wanted` and whether it was started by this call.
 
         There is no await between looking and inserting: two callers never start two.
         """
-        fill = self._running.get(wanted.digest)
+        fill = self.get(wanted.digest)
         if fill is not None:
             return fill, False
-        fill = Fill(wanted, self.rules, self.store, self.room, self.set_aside, self.metrics)
+        fill = Fill(wanted, self.store, self.room, self.metrics, self.relays)
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
         task.add_done_callback(lambda _: self._ended(fill))
@@ -60,12 +66,15 @@ class Fills:
         for fill in self._running.values():
             fill.interrupt(error)
         await self._owner.cancel()
+        await self.relays.interrupt()
 
     async def aclose(self) -> None:
         """Stop every fill and wait until it has let go of its files."""
         await self._owner.aclose()
+        await self.relays.aclose()
 
     def _ended(self, fill: Fill) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
-        del self._running[fill.wanted.digest]
+        if self._running.get(fill.wanted.digest) is fill:
+            del self._running[fill.wanted.digest]
         fill.abandon()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
-from entrepot.errors import NoRoom, StoreError
+from entrepot.errors import DiskFull, NoRoom, StoreError
 from entrepot.metrics import CacheMetrics
 from entrepot.mirror.accounts import Accounts, Amounts, Demand
 from entrepot.mirror.evictor import Evicted
@@ -24,6 +25,8 @@ from entrepot.store.candidates import Part
 from entrepot.store.catalog import Catalog
 from entrepot.store.record import BlobRecord
 from entrepot.tasks import TaskOwner
+
+T = TypeVar("T")
 
 _LOOK_EVERY_S = 15.0
 _PATIENCE_S = 0.5
@@ -83,14 +86,18 @@ class Room:
 
     @contextmanager
     def flight(self, digest: Digest, amounts: Amounts) -> Iterator[None]:
-        """Count a download while the block runs; afterwards what `amounts` says is on the disk."""
+        """Count a download while the block runs; afterwards what `amounts` says is on the disk.
+
+        Of several for one digest, only one of which can be on the disk, the last is counted.
+        """
         accounts = self.accounts
         accounts.flights[digest] = amounts
         accounts.left.pop(digest, None)
         try:
             yield
         finally:
-            del accounts.flights[digest]
+            if accounts.flights.get(digest) is amounts:
+                del accounts.flights[digest]
             _, written = amounts()
             if written:
                 accounts.left[digest] = written
@@ -163,6 +170,15 @@ class Room:
             return demand.left <= 0
         finally:
             self.accounts.demands.remove(demand)
+
+    async def for_disk(self, work: Callable[[], Awaitable[T]], missing: Callable[[], int]) -> T:
+        """Do `work`; if the disk is full, once more when what is `missing` could be freed (P30)."""
+        try:
+            return await work()
+        except DiskFull:
+            if not await self.make_room(missing()):
+                raise
+            return await work()
 
     async def evict_now(self, wanted_bytes: int = 0) -> Evicted:
         """Free so much at least, and go to the low mark if there is a limit; what was removed.

@@ -8,6 +8,9 @@ from entrepot.mirror.registry import Registry
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName
 
+HELD_BACK_BYTES = 256 * 1024
+"""Withheld from every reader until the digest verifies; blobs below it are never half-served."""
+
 
 @dataclass(frozen=True, slots=True)
 class FillRules:

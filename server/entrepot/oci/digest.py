@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from entrepot.errors import DigestInvalid
 
@@ -21,6 +21,9 @@ class Hasher(Protocol):
 
     def hexdigest(self) -> str:
         """Tell the hash of everything so far, lower case."""
+
+    def copy(self) -> Self:
+        """Return one that has taken in the same, and goes on for itself."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

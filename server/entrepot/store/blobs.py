@@ -115,6 +115,16 @@ class BlobStore:
         path = self.layout.blob(digest)
         return await self._reads.run(lambda: length(path))
 
+    async def readable(self, digest: Digest) -> int | None:
+        """Tell a whole blob's length in bytes; None when it is not here or cannot be opened."""
+        try:
+            blob = await self.get(digest)
+        except StoreError:
+            return None
+        if blob is not None:
+            blob.close()
+        return blob.size if blob is not None else None
+
     async def sizes(self, digests: Iterable[Digest]) -> dict[Digest, int]:
         """Tell the lengths in bytes of those that are here, in one hop to a thread."""
         paths = {digest: self.layout.blob(digest) for digest in digests}

@@ -17,13 +17,13 @@ from typing import BinaryIO
 from uuid import UUID
 
 from entrepot.errors import Corrupt, StoreError
-from entrepot.oci.digest import Digest
+from entrepot.oci.digest import Digest, Hasher
 from entrepot.store.chunk import Chunk, Held
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
 from entrepot.store.layout import BLOB_MODE, Layout
-from entrepot.store.leftover import read_map, remove_partial
+from entrepot.store.leftover import read_map, remove_partial, remove_unless_useful
 from entrepot.store.nofollow import (
     make_private_directory,
     open_for_writing,
@@ -48,7 +48,11 @@ class Draft:
         self._path = self._directory / "data"
         self.mode = BLOB_MODE
         make_private_directory(self._directory)
-        self._data = open_for_writing(self._path)
+        try:
+            self._data = open_for_writing(self._path)
+        except OSError:
+            remove_unless_useful(self._directory)
+            raise
         try:
             found = replay(read_map(self._map), boot).within(os.fstat(self._data).st_size)
             if not found.written:
@@ -56,6 +60,7 @@ class Draft:
             self._journal = Journal.start(self._map, found, boot)
         except BaseException:
             os.close(self._data)
+            remove_unless_useful(self._directory)
             raise
         self.size = self._journaled_size = found.size
         self.written = found.written
@@ -85,6 +90,16 @@ class Draft:
     def front(self) -> int:
         """Bytes from 0 that are there and hashed."""
         return self._frontier.at
+
+    @property
+    def failed(self) -> bool:
+        """Whether the disk has lost a write: it never becomes a blob."""
+        return self._failed
+
+    def hashed(self) -> tuple[int, Hasher]:
+        """Return `front` and a hash of the bytes up to it."""
+        with self._gate.alone():
+            return self.front, self._frontier.hasher()
 
     def write(self, chunk: Chunk, done: Callable[[], None] | None = None) -> None:
         """Write what is not there yet; on return it is claimed, and hashed if it can be.

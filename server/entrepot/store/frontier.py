@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from entrepot.errors import Corrupt
-from entrepot.oci.digest import Digest
+from entrepot.oci.digest import Digest, Hasher
 
 PIECE_BYTES = 1 << 20
 
@@ -27,6 +27,10 @@ class Frontier:
     def proved(self) -> bool:
         """Whether the bytes up to `at` are what the digest names."""
         return self._hasher.hexdigest() == self._digest.hex
+
+    def hasher(self) -> Hasher:
+        """Return a hash of what is before `at`, which goes on for itself."""
+        return self._hasher.copy()
 
     def absorb(self, buffers: Sequence[memoryview]) -> None:
         """Take in the bytes that come next in the file, from memory."""

@@ -24,6 +24,14 @@ def remove_partial(directory: Path) -> None:
         directory.rmdir()
 
 
+def remove_unless_useful(directory: Path) -> None:
+    """Remove what could not begin, unless there are bytes to go on with; never raises OSError."""
+    with contextlib.suppress(OSError):
+        data = directory / "data"
+        if not data.exists() or data.lstat().st_size == 0:
+            remove_partial(directory)
+
+
 def survey(directory: Path, boot: UUID) -> tuple[Trusted, float]:
     """Tell what a closed download has, and when it was last written to (seconds of the epoch)."""
     status = regular_status(directory / "data")

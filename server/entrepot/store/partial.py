@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import BinaryIO
 
-from entrepot.oci.digest import Digest
+from entrepot.oci.digest import Digest, Hasher
 from entrepot.store.chunk import Chunk
 from entrepot.store.draft import Draft
 from entrepot.store.layout import BLOB_MODE, PRIVATE_BLOB_MODE, is_public
@@ -73,6 +73,11 @@ class Partial:
         return self._draft.front
 
     @property
+    def lost(self) -> bool:
+        """Whether a write to the disk was lost: what is in the file may change under readers."""
+        return self._draft.failed
+
+    @property
     def size(self) -> int | None:
         """Length of the whole in bytes, once somebody said it; kept across restarts.
 
@@ -112,6 +117,10 @@ class Partial:
         if done is not None and later is None:
             done()
 
+    async def hashed(self) -> tuple[int, Hasher]:
+        """Return `front`, and a hash of the bytes up to it that goes on for itself."""
+        return await self._writes.run(self._draft.hashed)
+
     async def verify(self) -> bool:
         """Whether `size` is known, all of it is there and it is what the digest names."""
         return await self._writes.run(self._draft.verify)
@@ -136,15 +145,24 @@ class Partial:
 
     async def discard(self) -> None:
         """Remove it from the disk; nothing to do after `commit` or `aclose`. Safe to call twice."""
-        if self._draft.is_open:
-            await self._writes.run(self._draft.discard)
-        self._ended()
+        try:
+            if self._draft.is_open:
+                await self._writes.run(self._draft.discard)
+        finally:
+            self._ended_if_closed()
 
     async def aclose(self) -> None:
         """Keep it on the disk for a later `begin`; safe to call twice and after `commit`."""
-        if self._draft.is_open:
-            await self._writes.run(self._draft.close)
-        self._ended()
+        try:
+            if self._draft.is_open:
+                await self._writes.run(self._draft.close)
+        finally:
+            self._ended_if_closed()
+
+    def _ended_if_closed(self) -> None:
+        """Also after a failure; but what was cancelled before it began is the store's to close."""
+        if not self._draft.is_open:
+            self._ended()
 
     async def open_reader(self) -> BinaryIO:
         """Open the file for reading, unbuffered; the caller closes it.

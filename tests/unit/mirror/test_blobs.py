@@ -196,3 +196,31 @@ async def test_a_blob_that_cannot_be_had_is_held_by_nobody(tmp_path: Path) -> No
             await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
         await layer.fills.settled()
         assert len(layer.fills.room.leases) == 0
+
+
+@pytest.mark.rule("P30")
+async def test_what_the_disk_does_not_give_comes_from_a_mirror(tmp_path: Path) -> None:
+    """With a file where its directory should be it can be read as little as from a broken disk."""
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        suspected: list[Digest] = []
+        layer.blobs.suspect = suspected.append
+        directory = layer.store.layout.blob(DIGEST).parent
+        directory.parent.mkdir(parents=True)
+        directory.write_bytes(b"")
+        for _ in range(2):
+            assert await read_all(await layer.blobs.open(PAUSE, DIGEST, layer.deadline())) == DATA
+            await layer.fills.settled()
+        assert suspected == [DIGEST, DIGEST]
+
+
+@pytest.mark.rule("P30")
+async def test_a_cached_blob_that_cannot_be_read_to_its_end_is_suspected(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        await layer.store.put(DIGEST, DATA)
+        suspected: list[Digest] = []
+        layer.blobs.suspect = suspected.append
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        reader.failed()
+        reader.close()
+        assert suspected == [DIGEST]

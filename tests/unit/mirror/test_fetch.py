@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.mirror.fetch import Fetch
+from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from fakes.images import blob
 from fakes.registry import FakeRegistry, Fault
@@ -141,3 +143,28 @@ async def test_a_range_far_ahead_does_not_wait_for_what_is_before_it(tmp_path: P
             async with asyncio.timeout(6):  # the whole would take 12 s
                 got = await read_all(reader, 20 * MIB, 20 * MIB + 1000)
             assert got == LARGE[20 * MIB : 20 * MIB + 1000]
+
+
+@pytest.mark.rule("P30")
+async def test_in_order_one_mirror_at_a_time_brings_byte_after_byte(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 3, 96 * MIB)
+        mirrors[0].fault(Fault("reset", path="/blobs/", after_bytes=9 * MIB, times=None))
+        layer = await stack.enter_async_context(mirroring(tmp_path, *(m.url for m in mirrors)))
+        partial = await layer.store.begin(DIGEST)
+        ends: list[int] = []
+        fetch = Fetch(
+            wanted=Wanted(DIGEST, layer.registry, PAUSE.repository),
+            partial=partial,
+            rules=layer.fills.rules,
+            set_aside=layer.fills.set_aside,
+            metrics=layer.metrics,
+            progressed=lambda: ends.append(len(partial.written.intervals)),
+            in_order=True,
+        )
+        await fetch.run()
+        assert await partial.verify()
+        assert set(ends) <= {0, 1}
+        assert mirrors[2].requests == []
+        assert mirrors[1].bytes_sent("/blobs/") <= len(LARGE) - 8 * MIB
+        await partial.discard()

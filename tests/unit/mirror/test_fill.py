@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import AllFailed, BlobUnknown, TransferBroken
-from entrepot.mirror.fill import HELD_BACK_BYTES
-from entrepot.mirror.wanted import Wanted
+from entrepot.mirror.wanted import HELD_BACK_BYTES, Wanted
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import Tag
 from fakes.images import blob, image

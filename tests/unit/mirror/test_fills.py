@@ -38,6 +38,7 @@ async def test_a_fill_of_what_is_there_already_asks_nobody(tmp_path: Path) -> No
         await fill.wait_opened()
         assert fill.size == len(DATA)
         file = await fill.open_file()
+        assert file is not None
         file.close()
         assert registry.requests == []
 

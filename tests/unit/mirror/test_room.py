@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.errors import NoRoom
+from entrepot.errors import DiskFull, NoRoom
 from entrepot.mirror.watermarks import Limits
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import Tag
@@ -218,3 +218,23 @@ async def test_what_is_on_the_disk_is_counted_at_the_start(tmp_path: Path) -> No
         await room.evict_now()
         assert room.accounts.kept <= LIMIT // 2
         assert await held(layer, *made.values()) == [False, False, True]
+
+
+async def test_on_a_full_disk_work_is_done_once_more_if_room_could_be_made(tmp_path: Path) -> None:
+    made = pictures(1)
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "v0", made["v0"])
+        await pull(layer, "v0", made["v0"])
+        layer.clock.now += DAY_S
+        done: list[int] = []
+
+        async def work() -> int:
+            done.append(len(done))
+            if len(done) % 2:
+                raise DiskFull("no space")
+            return len(done)
+
+        assert await layer.fills.room.for_disk(work, lambda: 1000) == 2
+        with pytest.raises(DiskFull):
+            await layer.fills.room.for_disk(work, lambda: 1000)
+        assert len(done) == 3

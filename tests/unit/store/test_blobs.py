@@ -320,3 +320,15 @@ async def test_one_broken_off_download_is_dropped_unless_somebody_goes_on_with_i
 async def test_the_disk_has_a_size(store: BlobStore) -> None:
     free, size = await store.disk_space()
     assert 0 < free <= size
+
+
+async def test_one_that_cannot_be_opened_has_no_readable_size(store: BlobStore) -> None:
+    digest = Digest.of(b"readable")
+    assert await store.readable(digest) is None
+    await store.put(digest, b"readable")
+    assert await store.readable(digest) == 8
+    directory = store.layout.blob(digest).parent
+    await store.delete(digest)
+    directory.rmdir()
+    directory.write_bytes(b"")
+    assert await store.readable(digest) is None

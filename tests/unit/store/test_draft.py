@@ -258,11 +258,40 @@ def test_after_a_failed_fsync_nothing_is_trusted_until_reset(layout: Layout, boo
     for work in (draft.verify, draft.commit, lambda: draft.write(chunk(0, 1))):
         with pytest.raises(StoreError, match="lost"):
             work()
+    failed = draft.failed
     draft.reset()
+    assert (failed, draft.failed) == (True, False)
     draft.size = SIZE
     draft.write(chunk(0, SIZE))
     draft.commit()
     assert layout.blob(DIGEST).read_bytes() == TRUTH
+
+
+def test_what_cannot_begin_leaves_nothing_behind(layout: Layout, boot: UUID) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError):
+            Draft(DIGEST, layout, boot, SIZE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not layout.partial(DIGEST).exists()
+
+
+def test_what_cannot_be_gone_on_with_stays(layout: Layout, boot: UUID) -> None:
+    draft = Draft(DIGEST, layout, boot, SIZE)
+    draft.write(chunk(0, 50))
+    draft.close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError):
+            Draft(DIGEST, layout, boot, SIZE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    again = Draft(DIGEST, layout, boot, SIZE)
+    assert again.written == RangeSet(((0, 50),))
+    again.close()
 
 
 def test_a_disk_that_is_full_half_way_claims_what_it_took(layout: Layout, boot: UUID) -> None:

@@ -54,3 +54,12 @@ def test_a_file_that_ends_early_is_corrupt(descriptor: int) -> None:
     frontier = Frontier(Digest.of(CONTENT), descriptor)
     with pytest.raises(Corrupt, match="ends at"):
         frontier.read_back(len(CONTENT) + 1)
+
+
+def test_a_hash_taken_from_it_goes_its_own_way(descriptor: int) -> None:
+    frontier = Frontier(Digest.of(CONTENT), descriptor)
+    frontier.read_back(1000)
+    taken = frontier.hasher()
+    taken.update(CONTENT[1000:])
+    assert taken.hexdigest() == Digest.of(CONTENT).hex
+    assert not frontier.proved

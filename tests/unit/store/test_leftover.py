@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from entrepot.store.journal import Journal, Kind, Record, Trusted
-from entrepot.store.leftover import read_map, remove_partial, survey
+from entrepot.store.leftover import read_map, remove_partial, remove_unless_useful, survey
 
 BOOT = uuid4()
 
@@ -39,3 +39,14 @@ def test_it_goes_with_its_directory_and_can_be_gone_already(tmp_path: Path) -> N
     remove_partial(directory)
     remove_partial(directory)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_of_use_stays_when_it_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    directory = tmp_path / "one"
+    leftover(directory, b"12345", claimed=5)
+    remove_unless_useful(directory)
+    assert directory.exists()
+    (directory / "data").write_bytes(b"")
+    (directory / "of somebody else").write_bytes(b"")
+    remove_unless_useful(directory)
+    assert [path.name for path in directory.iterdir()] == ["of somebody else"]

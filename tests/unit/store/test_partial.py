@@ -345,3 +345,23 @@ async def test_a_write_that_fails_gives_nothing_back(store: BlobStore) -> None:
         await partial.write(1, piece.memory, piece.back)
     assert piece.calls == 0
     await partial.discard()
+
+
+async def test_the_hash_so_far_goes_on_for_itself(store: BlobStore) -> None:
+    partial = await begin(store)
+    await partial.write(0, DATA[:1000])
+    await partial.write(5000, DATA[5000:6000])
+    front, hasher = await partial.hashed()
+    await partial.write(1000, DATA[1000:5000])
+    hasher.update(DATA[front:])
+    assert (front, hasher.hexdigest()) == (1000, DIGEST.hex)
+    assert (partial.front, partial.lost) == (6000, False)
+    await partial.discard()
+
+
+async def test_one_that_cannot_be_removed_can_be_begun_again(store: BlobStore) -> None:
+    partial = await begin(store)
+    (store.layout.partial(DIGEST) / "of somebody else").write_bytes(b"")
+    with pytest.raises(StoreError):
+        await partial.discard()
+    await (await begin(store)).aclose()

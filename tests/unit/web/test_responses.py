@@ -162,7 +162,7 @@ async def test_a_file_that_grows_is_sent_as_it_grows(file: BinaryIO) -> None:
     reader = GrowingFile(file, len(DATA), [1000, 500_000, len(DATA)])
     got, exchange = await sent(reader)
     assert (got.whole, got.body == DATA, exchange.sent_bytes) == (True, True, len(DATA))
-    assert reader.waits == [0, 1000, 500_000]
+    assert (reader.waits, reader.suspected) == ([0, 1000, 500_000], False)
 
 
 async def test_only_the_part_is_sent_and_waited_for(file: BinaryIO) -> None:
@@ -184,7 +184,7 @@ async def test_bytes_that_will_not_come_cut_the_connection(file: BinaryIO) -> No
 async def test_a_file_shorter_than_it_was_cuts_the_connection(file: BinaryIO) -> None:
     reader = GrowingFile(file, len(DATA) + 10, [len(DATA) + 10])
     got, exchange = await sent(reader)
-    assert not got.whole
+    assert (got.whole, reader.suspected) == (False, True)
     assert exchange.reason == "the file is shorter than it was"
     assert reader.suspected
 
