@@ -106,7 +106,13 @@ class LongRun:
                 REGISTRY: {"mirrors": [{"url": url} for url in mirrors], "tag_ttl": "60s"},
                 SICK: {"mirrors": [{"url": sick}], "tag_ttl": "0s"},
             },
-            "cache": {"path": str(self._directory / "cache"), "memory": "8MiB"},
+            # small enough that something has to go all the time
+            "cache": {
+                "path": str(self._directory / "cache"),
+                "memory": "8MiB",
+                "max_size": "16MiB",
+                "min_free": "none",
+            },
         }
 
     async def _round(self, server: Entrepot, loads: Sequence[Mixed], count: int) -> Sample:
