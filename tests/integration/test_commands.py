@@ -201,7 +201,7 @@ async def test_scrub_goes_on_in_the_server_or_to_the_end_without(site: Site) -> 
 
 async def test_a_killed_server_is_swept_after_a_command(site: Site) -> None:
     """A short command on what a killed server left is no good end of it."""
-    await site.pull("1", ONE)
+    await site.run("gc")
     await site.server.stop()
     await site.server.start()
     await site.server.kill()
