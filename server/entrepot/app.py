@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from entrepot.assembly import assemble
+from entrepot.assembly import assemble, library_of
 from entrepot.config import Address, AdminSettings, ClientSettings, ListenSettings, Settings
 from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
@@ -20,6 +20,7 @@ from entrepot.store.upkeep import Upkeep
 from entrepot.tasks import TaskOwner
 from entrepot.web.access import Access
 from entrepot.web.admin import admin_application
+from entrepot.web.adminapi import AdminApi
 from entrepot.web.connection import Listener
 from entrepot.web.crowd import Crowd
 from entrepot.web.frontend import Frontend, Services
@@ -61,8 +62,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         access = await _access(settings, renewals)
         if settings.admin is not None:
             guard = await _guard(settings.admin, Layout(settings.cache.path))
+            api = AdminApi(library_of(services, upkeep, settings))
             admin = web.AppRunner(
-                admin_application(services.metrics, lambda: server.ready, guard),
+                admin_application(services.metrics, lambda: server.ready, guard, api),
                 access_log=None,
                 handle_signals=False,
             )

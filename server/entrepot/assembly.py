@@ -18,6 +18,7 @@ from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
@@ -104,6 +105,35 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
     return services, upkeep
+
+
+def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Library:
+    """Make what the admin listener asks."""
+    return Library(
+        names=services.names,
+        room=services.manifests.room,
+        upkeep=upkeep,
+        rules=tuple(map(str, settings.cache.keep)),
+        outbound=services.offline.outbound,
+        fills=services.blobs.fills,
+    )
+
+
+async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library:
+    """Open a cache that no server uses, for a command: nothing goes out, nothing runs by itself.
+
+    Raises StoreLocked when a server does use it, and StoreError when it cannot be used.
+    """
+    metrics = Metrics()
+    cache = await stack.enter_async_context(opened(settings.cache.path))
+    upkeep = await stack.enter_async_context(
+        open_upkeep(cache, metrics.upkeep, _upkeep_rules(settings))
+    )
+    names = _names(settings)
+    room = _room(settings.cache, cache.store, cache.catalog, metrics, names)
+    stack.push_async_callback(room.aclose)
+    await room.accounts.recount()
+    return Library(names, room, upkeep, tuple(map(str, settings.cache.keep)))
 
 
 def _blobs(manifests: Manifests, fills: Fills, upkeep: Upkeep, flights: Flights[Any, Any]) -> Blobs:

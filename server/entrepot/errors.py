@@ -9,6 +9,7 @@
     │   ├── RangeNotSatisfiable  start at or past the end (rule T-8)
     │   ├── RangeUnsupported     more ranges than we answer (rules P-4, L-7)
     │   ├── Unsupported          an operation this registry never performs (N-4)
+    │   ├── NotHere              an image that somebody wants to do something to
     │   ├── NotListed            a list this registry does not keep (M-4)
     │   ├── BodyTooLarge         a request with more of a body than anybody needs
     │   ├── Unauthenticated      only for clients that say who they are (P27)
@@ -85,6 +86,10 @@ class RangeUnsupported(RequestError):
 
 class Unsupported(RequestError):
     """An operation that this registry never performs."""
+
+
+class NotHere(RequestError):
+    """What somebody wants to look at or remove is not in the cache."""
 
 
 class NotListed(RequestError):

@@ -43,7 +43,18 @@ MAY_IMPORT = {
         "descriptors",
     }
     | COMMON,
-    "cli": {"oci", "config", "app", "archive", "clients", "allocator", "descriptors"} | COMMON,
+    "atrest": {"assembly", "config", "web"} | COMMON,
+    "cli": {
+        "oci",
+        "config",
+        "app",
+        "atrest",
+        "archive",
+        "clients",
+        "allocator",
+        "descriptors",
+    }
+    | COMMON,
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.

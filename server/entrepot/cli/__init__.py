@@ -11,8 +11,15 @@ from entrepot import __version__
 # Name of the command -> its module; the command in it has the module's own name.
 _COMMANDS = {
     "check-config": "entrepot.cli.check_config",
+    "gc": "entrepot.cli.gc",
     "health": "entrepot.cli.health",
+    "keep": "entrepot.cli.keep",
+    "ls": "entrepot.cli.ls",
+    "offline": "entrepot.cli.offline",
+    "rm": "entrepot.cli.rm",
+    "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",
+    "verify": "entrepot.cli.verify",
 }
 
 

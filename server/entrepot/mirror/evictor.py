@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-import structlog
-
-from entrepot.errors import StoreError
 from entrepot.mirror.accounts import Accounts
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.leases import Leases
+from entrepot.mirror.takeout import TakeOut
 from entrepot.oci.digest import Digest
 from entrepot.store.candidates import (
     PAGE_ROOTS,
@@ -22,7 +20,6 @@ from entrepot.store.candidates import (
     read_roots,
 )
 from entrepot.store.eviction import Image, choose_victims
-from entrepot.store.record import BlobRecord, Removed
 
 WARM_S = 60.0
 """An image used so lately may be in the middle of a pull, between two of its layers."""
@@ -31,8 +28,6 @@ PULL_S = 3600.0
 _IMAGES_AT_A_TIME = 32
 _REST, _LONGEST_REST_S = 3, 0.5
 _MOST_CARRIED = PAGE_ROOTS
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,10 @@ class Evictor:
     loose: list[Root] = field(default_factory=list)
     warm: bool = False
     _after: Root | None = None
+    _take_out: TakeOut = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._take_out = TakeOut(self.accounts, self.leases, self.clock, self.forget)
 
     async def run(self) -> None:
         """Evict until nothing more is wanted, or nothing more may go. Raises StoreError."""
@@ -130,7 +129,7 @@ class Evictor:
         for candidate in candidates:
             for digest in candidate.parts:
                 listed[digest] = listed.get(digest, 0) + 1
-        busy = {str(digest) for digest in self._busy()}
+        busy = {str(digest) for digest in self._take_out.busy()}
         return [self._image(candidate, listed, busy, now) for candidate in candidates]
 
     def _image(
@@ -153,31 +152,18 @@ class Evictor:
         cost = 1.0 if spared else self.cost(parts.values())
         return Image(candidate.root.digest, used_at, frozenset(parts), own, cost, spared)
 
-    def _busy(self) -> set[Digest]:
-        return self.leases.digests() | self.accounts.flights.keys()
-
     async def _remove(self, victims: Sequence[Image], sizes: dict[str, int]) -> None:
         """Rows first, then files; whoever wants to put one of them back waits for the end."""
-        catalog, store = self.accounts.catalog, self.accounts.store
         own = {image.root: [Digest.parse(part) for part in image.own] for image in victims}
         # From here to the request there is no await: what comes into use now, comes too late.
-        busy = self._busy()
+        busy = self._take_out.busy()
         going = [image for image in victims if self._may_go(own[image.root], busy)]
         if not going:
             return
-        parts = {part for image in going for part in image.parts}
+        parts = {Digest.parse(part): sizes[part] for image in going for part in image.parts}
         roots = [Digest.parse(image.root) for image in going]
-        leaving = sum(sizes[part] for part in parts)
-        with (
-            self.accounts.leaving(leaving),
-            store.removals.of([Digest.parse(part) for part in parts]),
-        ):
-            removed = await catalog.remove_images(roots, busy)
-            self.forget(removed.manifests)
-            blobs, size = await self._remove_files(removed)
-            await self.accounts.recount()
-        self.accounts.freed(size)
-        self.told(Evicted(images=len(going), blobs=blobs, bytes=size))
+        taken = await self._take_out.images(roots, parts)
+        self.told(Evicted(images=len(going), blobs=len(taken.blobs), bytes=taken.bytes))
 
     def _may_go(self, own: Sequence[Digest], busy: set[Digest]) -> bool:
         if not busy.isdisjoint(own):
@@ -188,23 +174,3 @@ class Evictor:
         """Leave processor and disk to others for three quarters of the time, if nobody waits."""
         rest_s = 0.0 if self.accounts.urgent else min(_REST * worked_s, _LONGEST_REST_S)
         await asyncio.sleep(rest_s)
-
-    async def _remove_files(self, removed: Removed) -> tuple[int, int]:
-        """Remove the files of rows that are gone; how many, and their bytes.
-
-        A blob that somebody has begun to use since is entered again. Files that the disk does not
-        let go of have no rows any more: the sweep of the store finds them.
-        """
-        catalog, store = self.accounts.catalog, self.accounts.store
-        busy = self._busy()
-        gone = {digest: size for digest, size in removed.blobs if digest not in busy}
-        with store.removals.of(gone):
-            try:
-                await store.delete_all(list(gone))
-            except StoreError as error:
-                log.warning("eviction.not_removed", blobs=len(gone), reason=str(error))
-        now = self.clock()
-        for digest, size in removed.blobs:
-            if digest in busy:
-                await catalog.put_blob(BlobRecord(digest, size, added_at=now, used_at=now))
-        return len(gone), sum(gone.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -16,13 +16,22 @@ from entrepot.store.catalog import Catalog
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cache:
-    """An open cache. `clean`: the last process that used it ended in order, all was written."""
+    """An open cache. `clean`: the last process that used it ended in order, all was written.
+
+    `agrees`: files and catalog do, because of that or because they have been swept since. Without
+    it a good end is no good end: a short command must not hide that a server was killed.
+    """
 
     store: BlobStore
     catalog: Catalog
     clean: bool
+    agrees: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # an incomplete one is swept at the next start, whatever the mark says
+        self.agrees = self.clean or self.catalog.incomplete
 
 
 @asynccontextmanager
@@ -41,13 +50,14 @@ async def opened(path: Path) -> AsyncIterator[Cache]:
         clean = await store.take_mark()
         catalog = Catalog(store.layout.catalog)
         await catalog.open()
+        cache = Cache(store, catalog, clean)
         try:
-            yield Cache(store, catalog, clean)
+            yield cache
         except BaseException:
             await catalog.aclose()
             raise
         await catalog.aclose()
-        if catalog.unwritten:
+        if catalog.unwritten or not cache.agrees:
             return
         try:
             await store.put_mark()

@@ -71,7 +71,8 @@ class Sweep:
     """Sweeps one cache. `clock` is the wall clock.
 
     `suspect` is told of files that are not as long as they should be; it moves them out of the way
-    if they are rotten.
+    if they are rotten. `leaving` says of a digest that somebody is removing it at this moment,
+    `in_use` that somebody works with it: it is no orphan then.
     """
 
     store: BlobStore
@@ -80,6 +81,8 @@ class Sweep:
     threads: DiskThreads
     suspect: Callable[[Digest], Awaitable[object]]
     clock: Callable[[], float]
+    leaving: Callable[[Digest], bool] = lambda _: False
+    in_use: Callable[[Digest], bool] = lambda _: False
 
     async def run(self, *, grace_s: float = ORPHAN_GRACE_S, share: float = 1.0) -> SweepReport:
         """Look at everything. Orphans go that nobody has used for `grace_s`; 0 is all of them.
@@ -179,16 +182,21 @@ class Sweep:
 
     async def _orphans(self, unused_since: float, report: SweepReport) -> None:
         async for digests in orphans(self.catalog, unused_since):
-            ours = [digest for digest in digests if digest not in self.store.removals]
-            with self.store.removals.of(ours):
-                for digest, size in await drop_orphans(self.catalog, ours, unused_since):
-                    try:
-                        await self.store.delete(digest)
-                    except StoreError as error:  # found again by the next sweep (P10)
-                        _failed(report, self.store.layout.blob(digest), error)
-                        continue
-                    report.orphans += 1
-                    report.orphan_bytes += size
+            going = [d for d in digests if not self.leaving(d) and not self.in_use(d)]
+            with self.store.removals.of(going):
+                await self._drop_orphans(going, unused_since, report)
+
+    async def _drop_orphans(
+        self, digests: Sequence[Digest], unused_since: float, report: SweepReport
+    ) -> None:
+        for digest, size in await drop_orphans(self.catalog, digests, unused_since):
+            try:
+                await self.store.delete(digest)
+            except StoreError as error:  # found again by the next sweep (P10)
+                _failed(report, self.store.layout.blob(digest), error)
+                continue
+            report.orphans += 1
+            report.orphan_bytes += size
 
     async def _gone(self, digests: Sequence[Digest]) -> list[Digest]:
         layout = self.store.layout

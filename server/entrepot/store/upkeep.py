@@ -56,6 +56,7 @@ class Upkeep:
     clock: Callable[[], float]
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("upkeep"))
     _sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _scrubbing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _suspects: set[Digest] = field(default_factory=set)
 
     def start(self) -> None:
@@ -79,14 +80,29 @@ class Upkeep:
                 told("catalog.rebuilding", cache=str(self.cache.store.layout.root))
             began = time.monotonic()
             report = await self.sweep.run(grace_s=grace_s, share=share)
+            self.cache.agrees = True
             done = "catalog.rebuilt" if rebuilding else "sweep.done"
             log.info(done, seconds=round(time.monotonic() - began, 1), **report.counts())
             self.metrics.sweep.set(self.clock())
             return report
 
     async def scrubbed(self) -> None:
-        """Hash every blob again now, as fast as it goes."""
-        await self.scrub.run(Pace())
+        """Hash every blob again now, as fast as it goes; after a round that is going on."""
+        async with self._scrubbing:
+            await self.scrub.run(Pace())
+
+    def scrub_soon(self) -> bool:
+        """Begin a round now, in the background; False when one is going on already."""
+        if self._scrubbing.locked():
+            return False
+        _ = self._owner.start(self._scrub_once(), name="scrub on demand")
+        return True
+
+    async def _scrub_once(self) -> None:
+        try:
+            await self.scrubbed()
+        except StoreError as error:
+            log.warning("scrub.broken_off", reason=str(error))
 
     def suspect(self, digest: Digest) -> None:
         """Check one blob soon: somebody could not read it."""
@@ -134,7 +150,8 @@ class Upkeep:
                 if await self.scrub.due_in(every_s) <= 0:
                     totals = await self.cache.catalog.totals()
                     rate = rate_for(totals.bytes, totals.blobs, every_s, ceiling)
-                    await self.scrub.run(Pace(rate))
+                    async with self._scrubbing:
+                        await self.scrub.run(Pace(rate))
             except StoreError as error:
                 log.warning("scrub.broken_off", reason=str(error))
                 await asyncio.sleep(_AFTER_FAILURE_S)
@@ -173,7 +190,15 @@ async def open_upkeep(
         forgotten=forgotten,
         forget=forget,
     )
-    sweep = Sweep(cache.store, cache.catalog, quarantine, sweeping, scrub.check, clock)
+    sweep = Sweep(
+        cache.store,
+        cache.catalog,
+        quarantine,
+        sweeping,
+        scrub.check,
+        clock,
+        leaving=cache.store.removals.__contains__,
+    )
     upkeep = Upkeep(cache, sweep, scrub, metrics, rules or UpkeepRules(), clock)
     try:
         yield upkeep

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from entrepot.metrics import Metrics
+from entrepot.web.adminapi import AdminApi
 from entrepot.web.guard import Guard
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -14,7 +15,9 @@ _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 GUARD = web.AppKey("guard", Guard)
 
 
-def admin_application(metrics: Metrics, ready: Callable[[], bool], guard: Guard) -> web.Application:
+def admin_application(
+    metrics: Metrics, ready: Callable[[], bool], guard: Guard, api: AdminApi | None = None
+) -> web.Application:
     """The routes of the admin listener; `ready` is false while starting and while draining.
 
     What only tells how the server is, is open to all who can connect; everything else goes through
@@ -38,4 +41,6 @@ def admin_application(metrics: Metrics, ready: Callable[[], bool], guard: Guard)
     application.router.add_get("/livez", livez)
     application.router.add_get("/readyz", readyz)
     application.router.add_get("/metrics", render)
+    if api is not None:
+        api.add_to(application, guard)
     return application

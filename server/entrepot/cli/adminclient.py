@@ -1,0 +1,112 @@
+"""Whoever can answer for a cache: the server that runs on it, or the directory itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+Document = dict[str, Any]
+Connect = Callable[[], http.client.HTTPConnection]
+
+
+class NotFound(click.ClickException):
+    """What was asked about is not there; exit status 1."""
+
+
+class Refused(click.ClickException):
+    """Anything else that was answered with an error; exit status 1."""
+
+
+class Misused(click.ClickException):
+    """What was asked cannot be asked; exit status 2."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AdminClient:
+    """Asks `/v1/`. Each request has a connection of its own; errors are what click shows."""
+
+    connect: Connect
+    token: str
+    running: bool
+
+    def get(self, path: str, **query: str | None) -> Document:
+        """Ask for something."""
+        return self.ask("GET", path, query)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None] | None = None,
+        body: Document | None = None,
+    ) -> Document:
+        """Ask, and read the JSON of the answer."""
+        connection = self.connect()
+        try:
+            answer = self._sent(connection, method, path, query or {}, body)
+            document = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _broken(error) from error
+        finally:
+            connection.close()
+        assert isinstance(document, dict)
+        return document
+
+    def lines(
+        self, method: str, path: str, query: Mapping[str, str | None] | None = None
+    ) -> Iterator[Document]:
+        """Ask, and read line after line of JSON as they come."""
+        connection = self.connect()
+        try:
+            answer = self._sent(connection, method, path, query or {}, None)
+            while line := answer.readline():
+                document = json.loads(line)
+                assert isinstance(document, dict)
+                yield document
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _broken(error) from error
+        finally:
+            connection.close()
+
+    def _sent(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None],
+        body: Document | None,
+    ) -> http.client.HTTPResponse:
+        told = urlencode({key: value for key, value in query.items() if value is not None})
+        headers = {"Authorization": f"Bearer {self.token}"}
+        data = None
+        if body is not None:
+            data = json.dumps(body)
+            headers["Content-Type"] = "application/json"
+        connection.request(method, f"{path}?{told}" if told else path, data, headers)
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            raise _refusal(answer.status, answer.read())
+        return answer
+
+
+def _refusal(status: int, body: bytes) -> click.ClickException:
+    try:
+        message = str(json.loads(body)["errors"][0]["message"])
+    except (ValueError, LookupError, TypeError):
+        message = f"the admin listener answered {status}, not as Entrepot does"
+    kinds: dict[int, type[click.ClickException]] = {400: Misused, 404: NotFound}
+    if status == http.client.UNAUTHORIZED:
+        message = "the server does not take this token: does it run with these settings?"
+    return kinds.get(status, Refused)(message)
+
+
+def _broken(error: Exception) -> click.ClickException:
+    return Refused(f"the answer was broken off: {str(error) or type(error).__name__}")

@@ -1,0 +1,116 @@
+"""Which settings a command goes by, and who answers for the cache that they name."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from entrepot.cli.adminclient import AdminClient, Connect, Misused, Refused
+from entrepot.config import AdminSettings, ConfigError, Settings, load_settings
+from entrepot.errors import StoreError, StoreLocked
+
+_PATIENCE_S = 10.0
+_VERSION = "VERSION"
+_TOKEN = "admin-token"  # noqa: S105 - the name of a file
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def asks(command: F) -> F:
+    """Give a command the options that say which cache is meant, and an `AdminClient` for it."""
+
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The configuration file the server is started with, if any.",
+    )
+    @click.option("--preset", metavar="NAME", help="The preset it is started with, if any.")
+    @click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="The cache directory, instead of the one in the configuration.",
+    )
+    @functools.wraps(command)
+    def asking(config: Path | None, preset: str | None, cache: Path | None, **options: Any) -> None:
+        overrides: dict[str, object] = {}
+        if cache is not None:
+            overrides["cache"] = {"path": cache.absolute()}
+        try:
+            settings = load_settings(config, preset=preset, overrides=overrides)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+        with answering(settings) as client:
+            command(client, **options)
+
+    return asking  # type: ignore[return-value]
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator[AdminClient]:
+    """Open the cache directory if nobody uses it; ask the server that does, otherwise.
+
+    In this order, because whoever listens at the admin address while no server runs is not to be
+    told the token.
+    """
+    problem: StoreError | None = None
+    with ExitStack() as stack:
+        if (settings.cache.path / _VERSION).exists():
+            # aiohttp and all the rest, which asking a server does not need
+            from entrepot.cli.directory import directory  # noqa: PLC0415
+            from entrepot.log import configure_log  # noqa: PLC0415
+
+            configure_log("text", "error")
+            token = secrets.token_urlsafe(32)
+            try:
+                connect = stack.enter_context(directory(settings, token))
+            except StoreError as error:
+                problem = error
+            else:
+                yield AdminClient(connect, token, running=False)
+                return
+        connect = _listener(settings, problem)
+        yield AdminClient(connect, _token(settings), running=True)
+
+
+def _listener(settings: Settings, problem: StoreError | None) -> Connect:
+    """Connect to the admin listener; what to do if nobody is there."""
+    admin, path = settings.admin, settings.cache.path
+    if problem is None:
+        why = f"there is no cache in {path} (`cache.path`, --config, --cache)"
+    elif isinstance(problem, StoreLocked):
+        why = str(problem).partition(":")[0]
+    else:
+        why = str(problem)
+    if admin is None:
+        raise Misused(f"{why}, and the admin listener is switched off: stop the server first")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)  # noqa: S104 - where to ask a server that listens everywhere
+    try:
+        socket.create_connection((host, admin.port), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        raise Refused(
+            f"{why}, and nobody answers at the admin address {host}:{admin.port} ({error})."
+            " Give the --config that the server runs with, or stop it"
+        ) from error
+    return lambda: http.client.HTTPConnection(host, admin.port)
+
+
+def _token(settings: Settings) -> str:
+    """Read the token of the server that runs with these settings."""
+    admin = settings.admin or AdminSettings(host="localhost", port=0)
+    file = admin.token_file or settings.cache.path / _TOKEN
+    try:
+        return admin.token() or file.read_text(encoding="utf-8").strip()
+    except (OSError, KeyError, ValueError) as error:
+        raise Refused(
+            f"the admin token cannot be read: {error}. Run this as the user of the server"
+        ) from error
