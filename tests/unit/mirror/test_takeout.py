@@ -68,7 +68,7 @@ async def test_what_comes_into_use_before_its_file_goes_is_entered_again(tmp_pat
         await own.put_image("1", image=ONE)
         accounts, leases = Accounts(own.store, own.catalog, own.metrics.cache), Leases()
 
-        def forget(_: Iterable[Digest]) -> None:
+        def forget(_gone: Iterable[Digest]) -> None:
             _ = leases.take(OWN)
 
         gone = await TakeOut(accounts, leases, own.clock, forget).images([ONE.digest], parts(ONE))

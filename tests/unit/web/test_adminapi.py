@@ -65,7 +65,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_every_route_needs_the_token(desk: Desk) -> None:
     routes = {
         (route.method, route.resource.canonical)
-        for route in desk.client.app.router.routes()  # type: ignore[union-attr]
+        for route in desk.client.app.router.routes()
         if route.resource is not None and route.resource.canonical.startswith("/v1/")
     }
     assert len(routes) > 10
