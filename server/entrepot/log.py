@@ -17,10 +17,17 @@ _QUERY = re.compile(r"(://[^?\s'\"]*\?)[^\s'\"]+")
 _NEEDS_QUOTES = re.compile(r"[^!#-<>-~]|^$").search
 
 
-def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
+def configure_log(
+    form: Literal["text", "json"],
+    level: str,
+    stream: TextIO | None = None,
+    *,
+    lasting: bool = True,
+) -> None:
     """Set up structlog for the process; `level` as logging names it, any case.
 
-    `stream` is standard error unless given. Written synchronously: a line is some microseconds and
+    `stream` is standard error unless given. Not `lasting`: loggers already used follow a later
+    call, which costs each event a little. Written synchronously: a line is some microseconds and
     a reader that blocks us would hide the events that tell why.
     """
     renderer: Processor = structlog.processors.JSONRenderer() if form == "json" else _text_line
@@ -36,7 +43,7 @@ def configure_log(form: Literal["text", "json"], level: str, stream: TextIO | No
             logging.getLevelNamesMapping()[level.upper()]
         ),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=lasting,
     )
     _hear_libraries()
 

@@ -66,12 +66,15 @@ def free_bytes(disk: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
+_EVERY_CACHE_HAS = ("catalog.db", "lock", "VERSION", "admin-token")
+
+
 def files(disk: Path) -> dict[str, int]:
-    """Every file below `disk` with its length, but those of the catalog and the lock."""
+    """Every file below `disk` with its length, but those that every cache has."""
     return {
         str(path.relative_to(disk)): path.stat().st_size
         for path in sorted(disk.rglob("*"))
-        if path.is_file() and not path.name.startswith(("catalog.db", "lock", "VERSION"))
+        if path.is_file() and not path.name.startswith(_EVERY_CACHE_HAS)
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -191,7 +192,11 @@ async def test_an_image_is_pulled_through_a_disk_that_is_full_from_the_start(
                     group.create_task(puller.pull("pause", "3.1", picture))
             assert not any(one.counted.total() for one in pullers)
             await until_no_relay(entrepot)
-            assert set(files(disk)) == {other.name}
+            # ext4 may find a block again that the catalog has let go: what fits there is kept whole
+            kept = set(files(disk)) - {other.name}
+            assert kind == "ext4" or not kept
+            for name in kept:
+                assert hashlib.sha256((disk / name).read_bytes()).hexdigest() == Path(name).name
             if kind == "tmpfs":  # on ext4 SQLite finds no room for what it needs to open
                 await entrepot.restart()
                 await Puller(address_of(entrepot)).pull("pause", "3.1", picture)

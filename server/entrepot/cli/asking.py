@@ -69,7 +69,7 @@ def answering(settings: Settings) -> Iterator[AdminClient]:
             from entrepot.cli.directory import directory  # noqa: PLC0415
             from entrepot.log import configure_log  # noqa: PLC0415
 
-            configure_log("text", "error")
+            configure_log("text", "error", lasting=False)
             token = secrets.token_urlsafe(32)
             try:
                 connect = stack.enter_context(directory(settings, token))

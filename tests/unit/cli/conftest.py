@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from unit.cli.stopped import ONE, TWO, Stopped
 
@@ -18,3 +21,11 @@ async def stopped(tmp_path: Path) -> Stopped:
         await cache.put_image("1", image=ONE)
         await cache.put_image("2", image=TWO)
     return made
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    before, handlers = structlog.get_config(), list(logging.getLogger().handlers)
+    yield
+    structlog.configure(**before)
+    logging.getLogger().handlers[:] = handlers
