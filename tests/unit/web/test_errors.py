@@ -53,6 +53,7 @@ EXPECTED = {
     "RangeUnsupported": (400, "UNSUPPORTED"),
     "Unsupported": (405, "UNSUPPORTED"),
     "NotListed": (404, "UNSUPPORTED"),
+    "NotHere": (404, "NAME_UNKNOWN"),
     "BodyTooLarge": (413, "UNSUPPORTED"),
     "Unauthenticated": (401, "UNAUTHORIZED"),
     "TooManyFailures": (429, "TOOMANYREQUESTS"),
