@@ -51,7 +51,8 @@ class DiskThreads:
             await ended
         except asyncio.CancelledError:
             if not future.cancel():
-                await _ended(asyncio.wrap_future(future))
+                await _ended(result := asyncio.wrap_future(future))
+                _ = result.exception()  # nobody is left to hear of it
                 if undo is not None and future.exception() is None:
                     undo(future.result())
             raise

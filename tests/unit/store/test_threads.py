@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -120,3 +121,25 @@ async def test_threads_are_gone_after_close(threads: DiskThreads) -> None:
     await threads.aclose()
     await threads.aclose()
     assert not [t for t in threading.enumerate() if t.name.startswith("test-disk")]
+
+
+async def test_a_failure_that_comes_after_its_caller_has_left_is_nobodys(
+    threads: DiskThreads,
+) -> None:
+    """Else the loop would complain that nobody has heard of it, which fails this test."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        began.set()
+        go_on.wait(10)
+        raise ValueError("too late")
+
+    task = asyncio.get_running_loop().create_task(threads.run(fail))
+    await asyncio.to_thread(began.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    del task
+    gc.collect()
