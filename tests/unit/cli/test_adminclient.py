@@ -38,9 +38,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(script.body)
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - names of the library
+    def do_GET(self) -> None:
+        self._answer()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def do_POST(self) -> None:
+        self._answer()
+
+    def log_message(self, *_: object) -> None:
         """Write nothing to the terminal."""
 
 
