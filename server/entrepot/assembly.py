@@ -22,6 +22,7 @@ from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
+from entrepot.mirror.mirrorstates import MirrorStates
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.refetch import RefetchCost
@@ -61,7 +62,8 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         open_upkeep(cache, metrics.upkeep, _upkeep_rules(settings), forgotten=memory.drop)
     )
     outbound = _outbound(settings, metrics)
-    registries = await _registries(settings, outbound, stack)
+    registries = await _registries(settings, outbound, metrics, stack)
+    metrics.registry.register(MirrorStates(registries, time.monotonic))
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
@@ -209,7 +211,7 @@ def _gone_offline() -> Offline:
 
 
 async def _registries(
-    settings: Settings, outbound: Outbound, stack: AsyncExitStack
+    settings: Settings, outbound: Outbound, metrics: Metrics, stack: AsyncExitStack
 ) -> dict[str, Registry]:
     registries = {}
     certificates = Certificates()
@@ -218,7 +220,13 @@ async def _registries(
         mirrors = []
         for mirror in registry.mirrors:
             client = MirrorClient(
-                name, mirror, settings.timeouts, gates, outbound=outbound, certificates=certificates
+                name,
+                mirror,
+                settings.timeouts,
+                gates,
+                outbound=outbound,
+                certificates=certificates,
+                metrics=metrics,
             )
             await client.start()
             stack.push_async_callback(client.aclose)

@@ -45,7 +45,7 @@ _SPARE_BYTES = 1024 * 1024  # names and journals take room as well
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fill:
     """The download of one digest; `run` is its whole life, the rest is for its readers.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from entrepot.errors import EntrepotError
@@ -27,10 +29,16 @@ class Fills:
     set_aside: SetAside = field(default_factory=SetAside)
     relays: Relays = field(init=False)
     _running: dict[Digest, Fill] = field(default_factory=dict)
+    _alive: set[Fill] = field(default_factory=set)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
 
     def __post_init__(self) -> None:
         self.relays = Relays(self.rules, self.set_aside, self.metrics)
+        self.metrics.fill.readers.set_function(lambda: sum(len(fill.places) for fill in self))
+
+    def __iter__(self) -> Iterator[Fill]:
+        """Every fill that has not ended, those that nobody can join any more among them."""
+        return iter(tuple(self._alive))
 
     def __len__(self) -> int:
         return len(self._running)
@@ -51,7 +59,9 @@ class Fills:
         fill = Fill(wanted, self.store, self.room, self.metrics, self.relays)
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
-        task.add_done_callback(lambda _: self._ended(fill))
+        self._alive.add(fill)
+        began = asyncio.get_running_loop().time()
+        task.add_done_callback(lambda _: self._ended(fill, began))
         return fill, True
 
     async def settled(self) -> None:
@@ -73,8 +83,19 @@ class Fills:
         await self._owner.aclose()
         await self.relays.aclose()
 
-    def _ended(self, fill: Fill) -> None:
+    def _ended(self, fill: Fill, began: float) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
+        self._alive.discard(fill)
+        outcome = _outcome(fill)
+        self.metrics.fill.ended.labels(fill.wanted.registry.name, outcome).inc()
+        self.metrics.fill.seconds.labels(outcome).observe(asyncio.get_running_loop().time() - began)
         if self._running.get(fill.wanted.digest) is fill:
             del self._running[fill.wanted.digest]
         fill.abandon()
+
+
+def _outcome(fill: Fill) -> str:
+    """Name how it ended: `whole` also when it was proved and then not kept."""
+    if fill.window is not None:
+        return "relayed" if fill.window.proved else "failed"
+    return "whole" if fill.size is not None and fill.ready(0, whole=True) == fill.size else "failed"

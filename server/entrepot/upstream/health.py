@@ -79,6 +79,12 @@ class Health:
         throttled = f", throttled until {self.throttled_until:.1f}" if self.throttled_until else ""
         return f"<Health {state}{throttled}>"
 
+    def state(self, now: float) -> str:
+        """Name the breaker's state: closed, open, or half_open when the next try may close it."""
+        if self._open_until is None:
+            return "closed"
+        return "open" if now < self._open_until else "half_open"
+
     def available(self, now: float) -> bool:
         """Whether the mirror may be asked ahead of a last resort."""
         if now < self.throttled_until:

@@ -10,6 +10,7 @@ from yarl import URL
 
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound, MirrorSilent
+from entrepot.metrics import Metrics
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
 from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1, read_document
@@ -65,6 +66,7 @@ class MirrorClient:
         *,
         outbound: Outbound | None = None,
         certificates: Certificates | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`registry` is the canonical name of the registry that this mirror stands in for.
 
@@ -91,6 +93,7 @@ class MirrorClient:
             self._transport,
             Authenticator(settings, server, TokenCache(self._owner)),
             stall_s=timeouts.stall,
+            metrics=metrics,
         )
         self.health = self._asker.health
 

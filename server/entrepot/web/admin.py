@@ -11,6 +11,7 @@ from entrepot.web.adminapi import AdminApi
 from entrepot.web.guard import Guard
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 GUARD = web.AppKey("guard", Guard)
 
@@ -33,8 +34,11 @@ def admin_application(
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
-    async def render(_: web.Request) -> web.Response:
-        return web.Response(body=await metrics.scrape(), headers={"Content-Type": _TEXT})
+    async def render(request: web.Request) -> web.Response:
+        openmetrics = "application/openmetrics-text" in request.headers.get("Accept", "")
+        kind = _OPENMETRICS if openmetrics else _TEXT
+        body = await metrics.scrape(openmetrics=openmetrics)
+        return web.Response(body=body, headers={"Content-Type": kind})
 
     application = web.Application()
     application[GUARD] = guard
