@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 
-from entrepot.assembly import assemble, library_of
-from entrepot.config import Address, AdminSettings, ClientSettings, ListenSettings, Settings
+from entrepot.assembly import library_of, open_lasting
+from entrepot.config import (
+    Address,
+    AdminSettings,
+    ClientSettings,
+    ConfigError,
+    ListenSettings,
+    Problem,
+    Reloaded,
+    Settings,
+    applicable,
+)
 from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
+from entrepot.generation import Generation, Generations
+from entrepot.mirror.library import Library
 from entrepot.store.layout import Layout
 from entrepot.store.secretfile import keep_secret
 from entrepot.store.upkeep import Upkeep
 from entrepot.tasks import TaskOwner
-from entrepot.web.access import Access
 from entrepot.web.admin import admin_application
 from entrepot.web.adminapi import AdminApi
 from entrepot.web.connection import Listener
 from entrepot.web.crowd import Crowd
+from entrepot.web.entrance import Entrance
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.guard import Guard
-from entrepot.web.passwords import Passwords
 from entrepot.web.renewed import Renewed
 from entrepot.web.tlsdoor import TlsDoor
 
@@ -39,44 +50,113 @@ class Server:
     The addresses are host:port, with the real port where the settings say 0.
     """
 
-    services: Services
-    upkeep: Upkeep
+    generations: Generations
     crowd: Crowd
+    library: Library
+    doors: list[Door] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def services(self) -> Services:
+        """What answers new requests; another after each reload."""
+        return self.generations.current.services
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What looks after the cache."""
+        return self.generations.lasting.upkeep
+
+    async def reload(self, load: Callable[[], Settings]) -> Reloaded:
+        """Go by the settings that `load`, run in a thread, gives; nothing in progress is disturbed.
+
+        ConfigError when they cannot be used: then everything stays as it was.
+        """
+        async with self._reloading:
+            before = self.generations.current.settings
+            try:
+                wanted = await asyncio.to_thread(load)
+                settings = applicable(before, wanted)
+                generation = await self._prepare(settings)
+            except ConfigError as error:
+                log.warning("settings.refused", reason=str(error))
+                raise
+            self._succeed(generation)
+            if settings.offline != before.offline:  # else what was switched at run time stays
+                await self.generations.lasting.outbound.set_offline(settings.offline)
+            done = Reloaded.of(before, wanted, settings)
+            told = log.warning if done.restart else log.info
+            told(
+                "settings.reloaded",
+                changed=", ".join(done.changed),
+                only_after_a_restart=", ".join(done.restart),
+            )
+            return done
+
+    async def _prepare(self, settings: Settings) -> Generation:
+        try:
+            return await self.generations.prepare(settings)
+        except (OSError, ValueError) as error:
+            raise ConfigError([Problem("the settings", 0, "", str(error))]) from error
+
+    def _succeed(self, generation: Generation) -> None:
+        """Exchange everything between two requests: there is no await in it."""
+        settings, services = generation.settings, generation.services
+        self.generations.succeed(generation)
+        self.crowd.most, self.crowd.most_per_address = _most(settings.clients)
+        self.library.names = services.names
+        self.library.rules = tuple(map(str, settings.cache.keep))
+        for door, listen in zip(self.doors, settings.listen, strict=True):
+            door.lead_to(generation, listen)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listening address, and the handler behind it."""
+
+    listener: Listener
+    entrance: Entrance
+
+    def lead_to(self, generation: Generation, listen: ListenSettings) -> None:
+        """Let `generation` answer what comes from now on."""
+        self.entrance.lead_to(_frontend(generation, listen), generation.use)
+        self.listener.follow(generation.settings.clients)
+
+
+def _frontend(generation: Generation, listen: ListenSettings) -> Frontend:
+    services = generation.services
+    default = services.names.canonical(listen.registry) if listen.registry else None
+    return Frontend(services, default, generation.access)
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Server]:
+async def running(
+    settings: Settings, load: Callable[[], Settings] | None = None
+) -> AsyncIterator[Server]:
     """Start everything, yield, stop everything in the opposite order.
 
-    Needs no mirror to be reachable (P28). Raises StoreError when the cache directory cannot be
-    used and OSError when an address cannot be bound; nothing is left running then.
+    Needs no mirror to be reachable (P28). `load` reads the settings anew, for whoever asks the
+    admin listener to. Raises StoreError when the cache directory cannot be used and OSError when an
+    address cannot be bound; nothing is left running then.
     """
     async with AsyncExitStack() as stack:
-        services, upkeep = await assemble(settings, stack)
-        server = Server(services, upkeep, _crowd(settings.clients))
+        lasting = await open_lasting(settings, stack)
+        generations = Generations(lasting)
+        stack.push_async_callback(generations.aclose)
+        generation = await generations.prepare(settings)
+        generations.succeed(generation)
+        library = library_of(generation.services, lasting.upkeep, settings)
+        server = Server(generations, Crowd(*_most(settings.clients)), library)
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
-        access = await _access(settings, renewals)
         if settings.admin is not None:
-            guard = await _guard(settings.admin, Layout(settings.cache.path))
-            api = AdminApi(library_of(services, upkeep, settings))
-            admin = web.AppRunner(
-                admin_application(services.metrics, lambda: server.ready, guard, api),
-                access_log=None,
-                handle_signals=False,
-            )
-            server.admin_address = await _listen(stack, admin, settings.admin)
+            await _admin(stack, server, settings.admin, load)
         for listen in settings.listen:
-            default = services.names.canonical(listen.registry) if listen.registry else None
-            listener = Listener(
-                Frontend(services, default, access),
-                settings.clients,
-                server.crowd,
-                services.metrics,
-            )
+            entrance = Entrance(_frontend(generation, listen), generation.use)
+            listener = Listener(entrance, settings.clients, server.crowd, lasting.metrics)
+            server.doors.append(Door(listener, entrance))
             runner = web.ServerRunner(
                 listener,
                 handle_signals=False,
@@ -89,7 +169,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 address = await _listen_tls(stack, runner, listener, listen, renewals)
             server.addresses.append(address)
         server.ready = True
-        upkeep.start()
+        lasting.upkeep.start()
         try:
             yield server
         finally:
@@ -97,7 +177,31 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             log.info("server.draining", seconds=settings.timeouts.drain)
 
 
-def _crowd(clients: ClientSettings) -> Crowd:
+async def _admin(
+    stack: AsyncExitStack,
+    server: Server,
+    admin: AdminSettings,
+    load: Callable[[], Settings] | None,
+) -> None:
+    """Open the admin listener."""
+
+    async def reload() -> Reloaded:
+        if load is None:
+            raise ConfigError([Problem("the settings", 0, "", "are not from a file")])
+        return await server.reload(load)
+
+    guard = await _guard(admin, server.upkeep.cache.store.layout)
+    application = admin_application(
+        server.generations.lasting.metrics,
+        lambda: server.ready,
+        guard,
+        AdminApi(server.library, reload),
+    )
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    server.admin_address = await _listen(stack, runner, admin)
+
+
+def _most(clients: ClientSettings) -> tuple[int, int | None]:
     """As many clients as are allowed, but none that would leave us without descriptors."""
     most = connections_within(current_limit())
     if clients.connections > most:
@@ -107,7 +211,7 @@ def _crowd(clients: ClientSettings) -> Crowd:
             possible=most,
             reason="this process may not open more files: see LimitNOFILE, ulimit -n",
         )
-    return Crowd(min(clients.connections, most), clients.connections_per_address)
+    return min(clients.connections, most), clients.connections_per_address
 
 
 async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Address) -> str:
@@ -118,18 +222,6 @@ async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Addres
     await site.start()
     port = int(runner.addresses[0][1])
     return str(Address(host=address.host, port=port))
-
-
-async def _access(settings: Settings, renewals: TaskOwner) -> Access:
-    passwords = None
-    if settings.auth.htpasswd is not None:
-        users = Renewed([settings.auth.htpasswd], settings.auth.users)
-        await users.load()
-        _ = renewals.start(users.keep_fresh(), name="htpasswd")
-        passwords = Passwords(lambda: users.value)
-    for warning in settings.exposures():
-        log.warning("settings.exposed", reason=warning)
-    return Access(settings.private, settings.auth.required, passwords)
 
 
 async def _guard(admin: AdminSettings, layout: Layout) -> Guard:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -22,11 +23,11 @@ from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
+from entrepot.mirror.mirrors import Mirrors, Registries
 from entrepot.mirror.mirrorstates import MirrorStates
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.refetch import RefetchCost
-from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
@@ -38,19 +39,39 @@ from entrepot.store.closure import Closure
 from entrepot.store.opening import opened
 from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
-from entrepot.upstream.certificates import Certificates
-from entrepot.upstream.gate import Gates
-from entrepot.upstream.mirror import MirrorClient
 from entrepot.upstream.outbound import Outbound
 from entrepot.web.frontend import Services
-
-F = TypeVar("F", bound=Flights[Any, Any])
 
 log = structlog.get_logger(__name__)
 
 
-async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Upkeep]:
-    """Open the cache and make everything that listeners ask; `stack` closes it again.
+@dataclass(slots=True)
+class Lasting:
+    """What outlasts a change of the settings: the cache, what fills it, and the switch."""
+
+    metrics: Metrics
+    upkeep: Upkeep
+    outbound: Outbound
+    mirrors: Mirrors
+    memory: ManifestMemory
+    room: Room
+    fills: Fills
+    states: MirrorStates
+
+    def follow(self, settings: Settings, services: Services) -> None:
+        """Go by `settings` from now on, and by what was made of them."""
+        registries, cache = services.manifests.registries, settings.cache
+        self.states.registries = registries
+        self.memory.resize(cache.memory)
+        self.upkeep.follow(_upkeep_rules(settings))
+        self.room.cost = RefetchCost(registries, time.monotonic)
+        self.room.forget = services.manifests.forget
+        self.room.follow(_limits(cache), _keeping(cache, services.names))
+        self.fills.follow(_fill_rules(settings))
+
+
+async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
+    """Open the cache and what works on it; `stack` closes it again.
 
     Raises StoreError when the cache directory cannot be used.
     """
@@ -62,51 +83,72 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         open_upkeep(cache, metrics.upkeep, _upkeep_rules(settings), forgotten=memory.drop)
     )
     outbound = _outbound(settings, metrics)
-    registries = await _registries(settings, outbound, metrics, stack)
-    metrics.registry.register(MirrorStates(registries, time.monotonic))
-    owner = TaskOwner("flights")
+    mirrors = Mirrors(outbound, metrics)
+    stack.push_async_callback(mirrors.aclose)
+    owner = TaskOwner("sweep")
     stack.push_async_callback(owner.aclose)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
     _ = owner.start(sweep, name="sweep of partials")
-    names = _names(settings)
-    room = _room(settings.cache, store, catalog, metrics, names)
-    room.cost = RefetchCost(registries, time.monotonic)
+    room = _room(settings.cache, store, catalog, metrics, _names(settings))
     stack.push_async_callback(room.aclose)
     await room.start()
     fills = Fills(store, room, metrics, _fill_rules(settings))
     stack.push_async_callback(fills.aclose)
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
+    states = MirrorStates({}, time.monotonic)
+    metrics.registry.register(states)
+    return Lasting(metrics, upkeep, outbound, mirrors, memory, room, fills, states)
+
+
+def services_of(
+    lasting: Lasting,
+    settings: Settings,
+    registries: Registries,
+    owner: TaskOwner,
+    stack: AsyncExitStack,
+) -> Services:
+    """Make everything that listeners ask; flights are `owner`'s, and `stack` takes them back."""
+
+    def flights(name: str) -> Flights[Any, Any]:
+        made: Flights[Any, Any] = Flights(owner, name)
+        # What they wait for will not come when Entrepot goes offline.
+        stack.callback(lasting.outbound.on_offline(lambda: made.interrupt(_gone_offline())))
+        return made
+
+    cache, upkeep, metrics = lasting.upkeep.cache, lasting.upkeep, lasting.metrics
     manifests = Manifests(
         registries=registries,
-        store=store,
-        catalog=catalog,
-        room=room,
-        flights=_stopped(outbound, Flights(owner, "manifest")),
+        store=cache.store,
+        catalog=cache.catalog,
+        room=lasting.room,
+        flights=flights("manifest"),
         metrics=metrics,
         overtake_s=settings.timeouts.overtake,
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         suspect=upkeep.scrub.check,
-        memory=memory,
+        memory=lasting.memory,
         private=settings.private,
     )
-    room.forget = manifests.forget
-    tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
-    services = Services(
-        names=names,
+    tags = Tags(manifests, cache.catalog, flights("tag"))
+    return Services(
+        names=_names(settings),
         manifests=manifests,
         tags=tags,
-        blobs=_blobs(manifests, fills, upkeep, _stopped(outbound, Flights(owner, "blob size"))),
-        listings=_listings(manifests, tags, _stopped(outbound, Flights(owner, "list"))),
+        blobs=_blobs(manifests, lasting.fills, upkeep, flights("blob size")),
+        listings=_listings(manifests, tags, flights("list")),
         offline=OfflineDoor(
-            outbound, manifests, tags, Closure(catalog, store), settings.offline_serves_incomplete
+            lasting.outbound,
+            manifests,
+            tags,
+            Closure(cache.catalog, cache.store),
+            settings.offline_serves_incomplete,
         ),
         metrics=metrics,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
     )
-    return services, upkeep
 
 
 def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Library:
@@ -175,15 +217,16 @@ def _names(settings: Settings) -> NameTable:
 def _room(
     settings: CacheSettings, store: BlobStore, catalog: Catalog, metrics: Metrics, names: NameTable
 ) -> Room:
-    patterns = (each for rule in settings.keep for each in rule.patterns)
-    return Room(
-        store,
-        catalog,
-        time.time,
-        metrics.cache,
-        limits=Limits(settings.max_size, settings.min_free),
-        keeping=Keeping(patterns, names),
-    )
+    limits, keeping = _limits(settings), _keeping(settings, names)
+    return Room(store, catalog, time.time, metrics.cache, limits=limits, keeping=keeping)
+
+
+def _limits(settings: CacheSettings) -> Limits:
+    return Limits(settings.max_size, settings.min_free)
+
+
+def _keeping(settings: CacheSettings, names: NameTable) -> Keeping:
+    return Keeping((each for rule in settings.keep for each in rule.patterns), names)
 
 
 def _fill_rules(settings: Settings) -> FillRules:
@@ -200,37 +243,5 @@ def _outbound(settings: Settings, metrics: Metrics) -> Outbound:
     return outbound
 
 
-def _stopped(outbound: Outbound, flights: F) -> F:
-    """Have them stopped when Entrepot goes offline: what they wait for will not come."""
-    outbound.on_offline(lambda: flights.interrupt(_gone_offline()))
-    return flights
-
-
 def _gone_offline() -> Offline:
     return Offline("Entrepot has just gone offline")
-
-
-async def _registries(
-    settings: Settings, outbound: Outbound, metrics: Metrics, stack: AsyncExitStack
-) -> dict[str, Registry]:
-    registries = {}
-    certificates = Certificates()
-    gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
-    for name, registry in settings.registries.items():
-        mirrors = []
-        for mirror in registry.mirrors:
-            client = MirrorClient(
-                name,
-                mirror,
-                settings.timeouts,
-                gates,
-                outbound=outbound,
-                certificates=certificates,
-                metrics=metrics,
-            )
-            await client.start()
-            stack.push_async_callback(client.aclose)
-            mirrors.append(client)
-        ttl_s = settings.tags.ttl if registry.tag_ttl is None else registry.tag_ttl
-        registries[name] = Registry(name, tuple(mirrors), ttl_s)
-    return registries

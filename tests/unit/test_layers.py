@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
     "web": {"oci", "config", "mirror"} | COMMON,
     "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
+    "generation": {"assembly", "config", "mirror", "web"} | COMMON,
     "app": {
         "assembly",
+        "generation",
         "oci",
         "config",
         "mirror",

@@ -16,6 +16,7 @@ _COMMANDS = {
     "keep": "entrepot.cli.keep",
     "ls": "entrepot.cli.ls",
     "offline": "entrepot.cli.offline",
+    "reload": "entrepot.cli.reload",
     "rm": "entrepot.cli.rm",
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",

@@ -16,6 +16,7 @@ from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
 from entrepot.tasks import TaskOwner
+from entrepot.upstream.mirror import MirrorClient
 
 
 @dataclass(slots=True)
@@ -63,6 +64,16 @@ class Fills:
         began = asyncio.get_running_loop().time()
         task.add_done_callback(lambda _: self._ended(fill, began))
         return fill, True
+
+    async def released(self, mirrors: frozenset[MirrorClient]) -> None:
+        """Return when no download in progress may ask any of `mirrors`."""
+        while using := [f for f in self if not mirrors.isdisjoint(f.wanted.registry.mirrors)]:
+            await using[0].wait_ended()
+        await self.relays.released(mirrors)
+
+    def follow(self, rules: FillRules) -> None:
+        """Begin new downloads by other rules."""
+        self.rules = self.relays.rules = rules
 
     async def settled(self) -> None:
         """Wait until the fills in progress now have ended, each in its own way."""

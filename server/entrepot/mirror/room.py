@@ -77,6 +77,13 @@ class Room:
         await self.accounts.recount()
         _ = self._watch.start(self._look_after(), name="look after the disk")
 
+    def follow(self, limits: Limits, keeping: Keeping) -> None:
+        """Go by other limits, and keep other images, from now on."""
+        self.limits = self._passes.limits = limits
+        self.keeping = self._passes.keeping = keeping
+        self.metrics.limit.set(limits.max_size or 0)
+        self.look()
+
     async def aclose(self) -> None:
         """Stop, after the images that are being removed now; safe to call twice."""
         await self._watch.aclose()

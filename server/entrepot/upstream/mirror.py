@@ -76,6 +76,7 @@ class MirrorClient:
         """
         self.registry = registry
         self.name = settings.name
+        self._settings, self._timeouts = settings, timeouts
         self.streams = settings.limits.streams
         self.patience_s = settings.patience
         self._naming = settings.naming
@@ -83,7 +84,7 @@ class MirrorClient:
         self._stall_s = timeouts.stall
         self._owner = TaskOwner(f"mirror {settings.name}")
         self._outbound = outbound or Outbound()
-        self._outbound.on_offline(self._hang_up)
+        self._outbound.connected(self._hang_up)
         self._transport = Transport(settings, timeouts, self._outbound, certificates)
         server = TokenServer(self._transport, timeouts.stall)
         self._asker = Asker(
@@ -108,10 +109,19 @@ class MirrorClient:
         """Give up token requests and close all connections, streams still open included."""
         await self._owner.aclose()
         await self._transport.aclose()
+        self._outbound.disconnected(self._hang_up)
 
     async def _hang_up(self) -> None:
         await self._owner.cancel()
         await self._transport.hang_up()
+
+    def fits(self, settings: MirrorSettings, timeouts: TimeoutSettings) -> bool:
+        """Whether a new client with these settings would be the same as this one.
+
+        One that reads files as it starts is not: they may have changed.
+        """
+        same = (settings, timeouts) == (self._settings, self._timeouts)
+        return same and not settings.read_at_start
 
     @property
     def offline(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from entrepot.config import ConfigError, Reloaded
 from entrepot.errors import EntrepotError, NameInvalid, Offline
 from entrepot.mirror.documents import (
     Document,
@@ -23,12 +24,13 @@ from entrepot.mirror.documents import (
     status_document,
 )
 from entrepot.mirror.library import Library
+from entrepot.oci.errorcode import ErrorCode, error_body
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
 
 PAGE = 100
 MOST_IMAGES = 1000
-_NO_SERVER = "no server runs on this cache: `offline` in the settings decides how one starts"
+_NO_SERVER = "no server runs on this cache: what is in the settings counts when one starts"
 
 Answer: TypeAlias = Callable[[web.Request], Awaitable[Document]]
 
@@ -36,8 +38,12 @@ Answer: TypeAlias = Callable[[web.Request], Awaitable[Document]]
 class AdminApi:
     """The handlers, and what they ask."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(
+        self, library: Library, reload: Callable[[], Awaitable[Reloaded]] | None = None
+    ) -> None:
+        """`reload` reads the settings anew; None where no server runs."""
         self._library = library
+        self._reload = reload
 
     def add_to(self, application: web.Application, guard: Guard) -> None:
         """Add every route, guarded."""
@@ -55,6 +61,7 @@ class AdminApi:
             ("GET", "/v1/keeps", self.keeps),
             ("POST", "/v1/keeps", self.keep),
             ("DELETE", "/v1/keeps", self.unkeep),
+            ("POST", "/v1/reload", self.reload),
         ):
             router.add_route(method, path, guard.protect(_in_json(answer)))
         router.add_post("/v1/verify", guard.protect(self.verify))
@@ -122,6 +129,13 @@ class AdminApi:
         """Keep no more what was told to be kept."""
         return {"pattern": await self._library.unkeep(_named(request, "pattern"))}
 
+    async def reload(self, _: web.Request) -> Document:
+        """Read the settings anew; ConfigError, and nothing changes, when they are wrong."""
+        if self._reload is None:
+            raise Offline(_NO_SERVER)
+        done = await self._reload()
+        return {"changed": list(done.changed), "restart": list(done.restart)}
+
     async def verify(self, request: web.Request) -> web.StreamResponse:
         """Hash one image or everything again; a line of JSON for each blob, as it is found.
 
@@ -150,6 +164,9 @@ def _in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResp
     async def answered(request: web.Request) -> web.StreamResponse:
         try:
             return web.json_response(await answer(request))
+        except ConfigError as error:
+            body = error_body(ErrorCode.UNSUPPORTED, str(error))
+            return web.Response(status=400, body=body, content_type="application/json")
         except EntrepotError as error:
             return _refusal(error)
 
