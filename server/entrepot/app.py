@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,11 +26,13 @@ from entrepot.config import (
 from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
 from entrepot.generation import Generation, Generations
+from entrepot.mirror.history import History
 from entrepot.mirror.library import Library
+from entrepot.mirror.overview import Overview
 from entrepot.store.layout import Layout
 from entrepot.store.secretfile import keep_secret
 from entrepot.store.upkeep import Upkeep
-from entrepot.tasks import TaskOwner
+from entrepot.tasks import TaskOwner, owned
 from entrepot.web.admin import admin_application
 from entrepot.web.adminapi import AdminApi
 from entrepot.web.connection import Listener
@@ -38,6 +41,7 @@ from entrepot.web.entrance import Entrance
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.guard import Guard
 from entrepot.web.renewed import Renewed
+from entrepot.web.status.pages import StatusPages
 from entrepot.web.tlsdoor import TlsDoor
 
 log = structlog.get_logger(__name__)
@@ -191,14 +195,33 @@ async def _admin(
         return await server.reload(load)
 
     guard = await _guard(admin, server.upkeep.cache.store.layout)
+    pages = await asyncio.to_thread(StatusPages.load, await _overview(stack, server))
     application = admin_application(
         server.generations.lasting.metrics,
         lambda: server.ready,
         guard,
         AdminApi(server.library, reload),
+        pages,
     )
     runner = web.AppRunner(application, access_log=None, handle_signals=False)
     server.admin_address = await _listen(stack, runner, admin)
+
+
+async def _overview(stack: AsyncExitStack, server: Server) -> Overview:
+    """Look on, and remember how it went."""
+    lasting = server.generations.lasting
+    history = History(lasting.metrics.tally, time.time)
+    owner = await stack.enter_async_context(owned("history"))
+    _ = owner.start(history.run(), name="samples")
+    return Overview(
+        library=server.library,
+        fills=lasting.fills,
+        metrics=lasting.metrics,
+        history=history,
+        registries=lambda: server.services.manifests.registries,
+        private=lambda: server.generations.current.settings.private,
+        clock=time.time,
+    )
 
 
 def _most(clients: ClientSettings) -> tuple[int, int | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +20,8 @@ from prometheus_client import (
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
 _END = b"# EOF\n"  # of OpenMetrics, once, at the very end
+_CONTENT = frozenset({"manifest", "blob"})
+_HITS = frozenset({"hit", "join", "revalidated", "stale"})  # no download for this one
 _LATENCY_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 25, 60, 300)
 
 
@@ -132,11 +136,59 @@ class FillMetrics:
         )
 
 
+class MirrorMetrics:
+    """What is asked of mirrors, and what comes back."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "entrepot_mirror_attempts",
+            "Questions to mirrors, by registry, mirror and outcome.",
+            ["registry", "mirror", "outcome"],
+            registry=registry,
+        )
+        self.fetched = Counter(
+            "entrepot_mirror_bytes",
+            "Blob bytes received from mirrors, by registry and mirror.",
+            ["registry", "mirror"],
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "entrepot_mirror_answer_seconds",
+            "Seconds from a question to a mirror to the head of its answer, by registry, mirror and"
+            " kind (manifest, blob).",
+            ["registry", "mirror", "kind"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.openings = Counter(
+            "entrepot_mirror_openings",
+            "Times that a mirror's breaker opened, or stayed open for longer, by registry and"
+            " mirror.",
+            ["registry", "mirror"],
+            registry=registry,
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums since the start, for whoever shows them; requests are those for content."""
+
+    requests: int = 0
+    hits: int = 0
+    errors: int = 0
+    sent_bytes: int = 0
+    fetched_bytes: int = 0
+    fetched_from: defaultdict[tuple[str, str], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
+
+
 class Metrics:
     """Counters with their label sets resolved once: the hot path pays for an addition only."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        self.tally = Tally()
         self._requests = Counter(
             "entrepot_requests",
             "Requests answered, by registry, kind (manifest, blob, tags, referrers, ping, other),"
@@ -157,33 +209,7 @@ class Metrics:
             ["registry"],
             registry=self.registry,
         )
-        self._attempts = Counter(
-            "entrepot_mirror_attempts",
-            "Questions to mirrors, by registry, mirror and outcome.",
-            ["registry", "mirror", "outcome"],
-            registry=self.registry,
-        )
-        self._fetched = Counter(
-            "entrepot_mirror_bytes",
-            "Blob bytes received from mirrors, by registry and mirror.",
-            ["registry", "mirror"],
-            registry=self.registry,
-        )
-        self._answer_seconds = Histogram(
-            "entrepot_mirror_answer_seconds",
-            "Seconds from a question to a mirror to the head of its answer, by registry, mirror and"
-            " kind (manifest, blob).",
-            ["registry", "mirror", "kind"],
-            buckets=_LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._openings = Counter(
-            "entrepot_mirror_openings",
-            "Times that a mirror's breaker opened, or stayed open for longer, by registry and"
-            " mirror.",
-            ["registry", "mirror"],
-            registry=self.registry,
-        )
+        self.mirror = MirrorMetrics(self.registry)
         self.fills = Gauge("entrepot_fills", "Blob downloads in progress.", registry=self.registry)
         self.fill = FillMetrics(self.registry)
         self.relay = RelayMetrics(self.registry)
@@ -211,7 +237,12 @@ class Metrics:
 
     def request(self, labels: tuple[str, str, str, str], sent_bytes: int, seconds: float) -> None:
         """Count one finished request; `labels` are registry ("" if none), kind, result, status."""
-        registry, kind, _, _ = labels
+        registry, kind, result, _ = labels
+        if kind in _CONTENT:
+            self.tally.requests += 1
+            self.tally.hits += result in _HITS
+            self.tally.errors += result == "error"
+        self.tally.sent_bytes += sent_bytes
         self._labelled(self._requests, "requests", *labels).inc()
         if sent_bytes:
             self._labelled(self._sent, "sent", registry).inc(sent_bytes)
@@ -222,23 +253,25 @@ class Metrics:
 
     def attempt(self, registry: str, mirror: str, outcome: str) -> None:
         """Count one question to one mirror."""
-        self._labelled(self._attempts, "attempts", registry, mirror, outcome).inc()
+        self._labelled(self.mirror.attempts, "attempts", registry, mirror, outcome).inc()
 
     def answered(self, registry: str, mirror: str, kind: str, seconds: float) -> None:
         """Count how long a mirror took to begin an answer."""
         key = (registry, mirror, kind)
         timer = self._answers.get(key)
         if timer is None:
-            timer = self._answers[key] = self._answer_seconds.labels(*key)
+            timer = self._answers[key] = self.mirror.answer_seconds.labels(*key)
         timer.observe(seconds)
 
     def opened(self, registry: str, mirror: str) -> None:
         """Count one opening of a mirror's breaker."""
-        self._labelled(self._openings, "openings", registry, mirror).inc()
+        self._labelled(self.mirror.openings, "openings", registry, mirror).inc()
 
     def fetched(self, registry: str, mirror: str, count: int) -> None:
         """Count blob bytes received."""
-        self._labelled(self._fetched, "fetched", registry, mirror).inc(count)
+        self._labelled(self.mirror.fetched, "fetched", registry, mirror).inc(count)
+        self.tally.fetched_bytes += count
+        self.tally.fetched_from[registry, mirror] += count
 
     def rejected(self, registry: str, mirror: str) -> None:
         """Count one download that did not verify."""

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "log": {"errors"},
     "metrics": {"errors"},
     "allocator": set[str](),
+    "wording": set[str](),
     "descriptors": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "config": {"oci"} | COMMON,
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
-    "web": {"oci", "config", "mirror"} | COMMON,
+    "web": {"oci", "config", "mirror", "wording"} | COMMON,
     "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
     "generation": {"assembly", "config", "mirror", "web"} | COMMON,
     "app": {
@@ -55,6 +56,7 @@ MAY_IMPORT = {
         "clients",
         "allocator",
         "descriptors",
+        "wording",
     }
     | COMMON,
     "__main__": {"cli"},

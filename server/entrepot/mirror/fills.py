@@ -30,7 +30,7 @@ class Fills:
     set_aside: SetAside = field(default_factory=SetAside)
     relays: Relays = field(init=False)
     _running: dict[Digest, Fill] = field(default_factory=dict)
-    _alive: set[Fill] = field(default_factory=set)
+    _alive: dict[Fill, float] = field(default_factory=dict)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
 
     def __post_init__(self) -> None:
@@ -60,10 +60,13 @@ class Fills:
         fill = Fill(wanted, self.store, self.room, self.metrics, self.relays)
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
-        self._alive.add(fill)
-        began = asyncio.get_running_loop().time()
-        task.add_done_callback(lambda _: self._ended(fill, began))
+        self._alive[fill] = asyncio.get_running_loop().time()
+        task.add_done_callback(lambda _: self._ended(fill))
         return fill, True
+
+    def age_s(self, fill: Fill) -> float:
+        """Tell how long ago one that has not ended was begun."""
+        return asyncio.get_running_loop().time() - self._alive[fill]
 
     async def released(self, mirrors: frozenset[MirrorClient]) -> None:
         """Return when no download in progress may ask any of `mirrors`."""
@@ -94,9 +97,9 @@ class Fills:
         await self._owner.aclose()
         await self.relays.aclose()
 
-    def _ended(self, fill: Fill, began: float) -> None:
+    def _ended(self, fill: Fill) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
-        self._alive.discard(fill)
+        began = self._alive.pop(fill)
         outcome = _outcome(fill)
         self.metrics.fill.ended.labels(fill.wanted.registry.name, outcome).inc()
         self.metrics.fill.seconds.labels(outcome).observe(asyncio.get_running_loop().time() - began)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from entrepot.errors import DigestInvalid, NameInvalid, NotHere
 from entrepot.mirror.fills import Fills
-from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern
+from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern, search_glob
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.room import Room
 from entrepot.mirror.takeout import TakeOut
@@ -133,6 +133,13 @@ class Library:
         await self.room.catalog.flush()
         glob = image_glob(pattern, self.names) if pattern else None
         return await self.inventory.images(glob, after, limit)
+
+    async def search(
+        self, text: str, after: str | None = None, limit: int = PAGE
+    ) -> tuple[ImageRecord, ...]:
+        """List images whose names have `text` in them, as `images` does."""
+        await self.room.catalog.flush()
+        return await self.inventory.images(search_glob(text, self.names), after, limit)
 
     async def image(self, text: str) -> ImageRecord:
         """Find one image; NotHere, or NameInvalid and the like."""

@@ -13,7 +13,7 @@ import structlog
 from entrepot.errors import DiskFull, NoRoom, StoreError
 from entrepot.metrics import CacheMetrics
 from entrepot.mirror.accounts import Accounts, Amounts, Demand
-from entrepot.mirror.evictor import Evicted
+from entrepot.mirror.evictor import Evicted, NextToGo
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.leases import Leases
 from entrepot.mirror.passes import Passes
@@ -164,6 +164,10 @@ class Room:
         Images that are kept or being pulled stay. For a disk that is full.
         """
         return await self._free(Demand(wanted_bytes))
+
+    async def next_to_go(self, most: int) -> tuple[NextToGo, ...]:
+        """Tell which images would be evicted first, were there no room. Raises StoreError."""
+        return await self._passes.stalest(most)
 
     async def _free(self, demand: Demand) -> bool:
         self.accounts.demands.append(demand)

@@ -11,6 +11,7 @@ from entrepot.errors import (
     AttemptError,
     MirrorFailed,
     MirrorLied,
+    MirrorNotFound,
     MirrorSilent,
     MirrorThrottled,
     MirrorUnreachable,
@@ -54,12 +55,14 @@ class Health:
         "_tell",
         "_times",
         "_trial_until",
+        "last_failure",
         "latency",
         "throttled_until",
         "throughput",
     )
 
     def __init__(self, tell: Callable[[Transition], None] | None = None) -> None:
+        self.last_failure: tuple[float, str] | None = None
         self.latency: float | None = None
         self.throughput: float | None = None
         self.throttled_until = 0.0
@@ -123,6 +126,8 @@ class Health:
         if not error.asked:
             self.abandon_trial(now)
             return
+        if _counts(error):
+            self.last_failure = (now, str(error))
         if error.elsewhere:
             self.record_success(now)
             return
@@ -176,6 +181,11 @@ class Health:
 
 def _averaged(average: float | None, latest: float) -> float:
     return latest if average is None else average + _WEIGHT * (latest - average)
+
+
+def _counts(error: AttemptError) -> bool:
+    """Whether it is for an operator to know: 404 is an answer like any other (P15)."""
+    return not isinstance(error, MirrorNotFound)
 
 
 def _points(error: AttemptError) -> int:

@@ -9,6 +9,7 @@ from aiohttp import web
 from entrepot.metrics import Metrics
 from entrepot.web.adminapi import AdminApi
 from entrepot.web.guard import Guard
+from entrepot.web.status.pages import StatusPages
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -17,13 +18,17 @@ GUARD = web.AppKey("guard", Guard)
 
 
 def admin_application(
-    metrics: Metrics, ready: Callable[[], bool], guard: Guard, api: AdminApi | None = None
+    metrics: Metrics,
+    ready: Callable[[], bool],
+    guard: Guard,
+    api: AdminApi | None = None,
+    pages: StatusPages | None = None,
 ) -> web.Application:
     """The routes of the admin listener; `ready` is false while starting and while draining.
 
     What only tells how the server is, is open to all who can connect; everything else goes through
-    `guard.protect`. Readiness does not look at mirrors: with all of them down the cache is still
-    served (P28).
+    `guard.protect`, or wants a session of the status page. Readiness does not look at mirrors: with
+    all of them down the cache is still served (P28).
     """
 
     async def livez(_: web.Request) -> web.Response:
@@ -47,4 +52,6 @@ def admin_application(
     application.router.add_get("/metrics", render)
     if api is not None:
         api.add_to(application, guard)
+    if pages is not None:
+        pages.add_to(application, guard)
     return application
