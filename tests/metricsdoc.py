@@ -32,7 +32,8 @@ Under the names that every Python program has: `process_cpu_seconds_total`,
 ## To ask
 
 * Share of requests answered without a download, over five minutes:
-  `sum(rate(entrepot_requests_total{result=~"hit|join|revalidated|stale"}[5m])) / sum(rate(entrepot_requests_total[5m]))`
+  `sum(rate(entrepot_requests_total{result=~"hit|join|revalidated|stale"}[5m])) /
+  sum(rate(entrepot_requests_total{kind=~"manifest|blob"}[5m]))`
 * Bytes that did not come over the link, by registry:
   `sum by (registry) (increase(entrepot_sent_bytes_total[1d])) - sum by (registry)
   (increase(entrepot_mirror_bytes_total[1d]))`

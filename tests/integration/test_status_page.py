@@ -61,6 +61,16 @@ async def lively(path: Path) -> AsyncIterator[Serving]:
                 yield served
 
 
+NAMES = "[...document.querySelectorAll('.images td a')].map((one) => one.textContent)"
+
+
+def assert_of_its_own(page: Chromium, served: Serving) -> None:
+    """Nothing was asked of another host, and the console has nothing to complain of."""
+    hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith("data:")}
+    assert hosts == {served.admin}
+    assert page.errors == []
+
+
 def is_offline(served: Serving) -> bool:
     return served.server.services.offline.shut
 
@@ -89,15 +99,20 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
             assert wide <= width, f"{name}: it is {wide} wide"
             await page.screenshot(screens / f"status-{name}.png")
         await page.look_like(1280, 900)
+        assert_of_its_own(page, served)
 
+
+async def test_search_and_what_is_refused_without_the_token(tmp_path: Path) -> None:
+    async with lively(tmp_path) as served, Chromium(tmp_path) as page:
+        base = f"http://{served.admin}"
+        await page.open(f"{base}/status")
         # Search, in the names that people use.
         await page.evaluate("document.querySelector('[name=q]').value = 'k8s.gcr.io/pau'")
         await page.click(".search button")
-        names = "[...document.querySelectorAll('.images td a')].map((one) => one.textContent)"
-        assert await page.evaluate(names) == ["registry.k8s.io/pause:3.1"]
+        assert await page.evaluate(NAMES) == ["registry.k8s.io/pause:3.1"]
         await page.click(".images td a")
         assert "linux/arm64" in await page.evaluate("document.body.textContent")
-        await page.screenshot(screens / "image.png")
+        await page.screenshot(tmp_path / "image.png")
 
         # Nobody acts who has not logged in: there is no form for it, and one made up is refused.
         assert await page.evaluate("document.querySelector('form[action$=remove]')") is None
@@ -109,31 +124,33 @@ async def test_the_page_in_a_browser(tmp_path: Path) -> None:
         await page.until("window.refused === 401")
         assert [one for one in page.errors if "401" not in one] == []
         page.errors.clear()
+        assert_of_its_own(page, served)
 
-        # With the token it is done.
+
+async def test_an_admin_acts_from_the_page(tmp_path: Path) -> None:
+    async with lively(tmp_path) as served, Chromium(tmp_path) as page:
+        base = f"http://{served.admin}"
+        await page.open(f"{base}/status")
         token = (tmp_path / "cache" / "admin-token").read_text().strip()
         await page.evaluate(f"document.querySelector('[name=token]').value = {token!r}")
         await page.click("form[action$=login] button")
-        await page.screenshot(screens / "admin.png")
+        await page.screenshot(tmp_path / "admin.png")
         await page.click("form[action$=offline] button")
         assert is_offline(served)
-        await page.screenshot(screens / "offline.png")
+        await page.screenshot(tmp_path / "offline.png")
         await page.click("form[action$=offline] button")
         assert not is_offline(served)
         await page.open(f"{base}/status/image?name=k8s.gcr.io/pause:3.1")
         await page.click("form[action$='/keep'] button")
         assert (await served.server.library.keeps()).told == ("registry.k8s.io/pause:3.1",)
         await page.click("form[action$='/unkeep'] button")
-        await page.screenshot(screens / "image-admin.png")
+        await page.screenshot(tmp_path / "image-admin.png")
         await page.click("form[action$='/remove'] button")
         await page.open(f"{base}/status?q=pause")
-        assert await page.evaluate(names) == []
-
-        hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith("data:")}
-        assert hosts == {served.admin}
-        assert page.errors == []
+        assert await page.evaluate(NAMES) == []
         # A script that came in all the same could not read who is logged in.
         assert await page.evaluate("document.cookie") == ""
+        assert_of_its_own(page, served)
 
 
 async def test_a_watcher_does_not_hold_up_the_end(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def round_up(value: float) -> float:
     return float(next(one * power for one in (1, 2, 5, 10) if one * power >= value))
 
 
+def round_up_bytes(value: float) -> float:
+    """Do the same in KiB, MiB and so on."""
+    unit = 1.0
+    while value / unit > 500:
+        unit *= 1024
+    return round_up(value / unit) * unit
+
+
 def _points(run: Sequence[tuple[float, float]]) -> str:
     # One alone would be a line of no length.
     all_of_it = [(run[0][0] - 2, run[0][1]), *run] if len(run) == 1 else run

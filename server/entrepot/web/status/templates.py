@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from entrepot.mirror.overview import Span
-from entrepot.web.status.plots import Plot, plot
+from entrepot.web.status.plots import Plot, plot, round_up_bytes
 from entrepot.wording import ago_text, count_text, size_text, span_text
 
 _PLOTTED = {"hour": 360, "day": 144}
@@ -45,7 +45,7 @@ def plots(steps: Sequence[Mapping[str, object]], span: Span) -> dict[str, Plot]:
         ]
 
     sent, fetched = rates("sent_bytes"), rates("fetched_bytes")
-    top = max(plot(sent, most=most).top, plot(fetched, most=most).top)
+    top = round_up_bytes(max((rate or 0.0 for rate in (*sent, *fetched)), default=0.0))
     return {
         "hit_rate": plot(values("hit_rate"), most=most, top=1.0),
         "sent": plot(sent, most=most, top=top),
