@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
+from entrepot.activation import Handed
 from entrepot.assembly import library_of, open_lasting
 from entrepot.config import (
     Address,
@@ -43,6 +44,8 @@ from entrepot.web.guard import Guard
 from entrepot.web.renewed import Renewed
 from entrepot.web.status.pages import StatusPages
 from entrepot.web.tlsdoor import TlsDoor
+
+_BACKLOG = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -137,14 +140,18 @@ def _frontend(generation: Generation, listen: ListenSettings) -> Frontend:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, load: Callable[[], Settings] | None = None
+    settings: Settings,
+    load: Callable[[], Settings] | None = None,
+    handed: Handed | None = None,
 ) -> AsyncIterator[Server]:
     """Start everything, yield, stop everything in the opposite order.
 
     Needs no mirror to be reachable (P28). `load` reads the settings anew, for whoever asks the
-    admin listener to. Raises StoreError when the cache directory cannot be used and OSError when an
-    address cannot be bound; nothing is left running then.
+    admin listener to; `handed` has sockets that are open already. Raises StoreError when the cache
+    directory cannot be used and OSError when an address cannot be bound; nothing is left running
+    then.
     """
+    handed = handed or Handed()
     async with AsyncExitStack() as stack:
         lasting = await open_lasting(settings, stack)
         generations = Generations(lasting)
@@ -156,7 +163,7 @@ async def running(
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
         if settings.admin is not None:
-            await _admin(stack, server, settings.admin, load)
+            await _admin(stack, server, settings.admin, load, handed)
         for listen in settings.listen:
             entrance = Entrance(_frontend(generation, listen), generation.use)
             listener = Listener(entrance, settings.clients, server.crowd, lasting.metrics)
@@ -168,10 +175,14 @@ async def running(
                 shutdown_timeout=settings.timeouts.drain / 2,
             )
             if listen.tls is None:
-                address = await _listen(stack, runner, listen)
+                address = await _listen(stack, runner, listen, handed)
             else:
-                address = await _listen_tls(stack, runner, listener, listen, renewals)
+                address = await _listen_tls(
+                    stack, runner, listener, listen, renewals=renewals, handed=handed
+                )
             server.addresses.append(address)
+        for unused in handed:
+            log.warning("listen.not_wanted", address=unused, reason="no setting listens there")
         server.ready = True
         lasting.upkeep.start()
         try:
@@ -186,6 +197,7 @@ async def _admin(
     server: Server,
     admin: AdminSettings,
     load: Callable[[], Settings] | None,
+    handed: Handed,
 ) -> None:
     """Open the admin listener."""
 
@@ -204,7 +216,7 @@ async def _admin(
         pages,
     )
     runner = web.AppRunner(application, access_log=None, handle_signals=False)
-    server.admin_address = await _listen(stack, runner, admin)
+    server.admin_address = await _listen(stack, runner, admin, handed)
 
 
 async def _overview(stack: AsyncExitStack, server: Server) -> Overview:
@@ -237,11 +249,18 @@ def _most(clients: ClientSettings) -> tuple[int, int | None]:
     return min(clients.connections, most), clients.connections_per_address
 
 
-async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Address) -> str:
+async def _listen(
+    stack: AsyncExitStack, runner: web.BaseRunner, address: Address, handed: Handed
+) -> str:
     """Listen at `address` and tell it with the port that was taken: 0 means any."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, address.host, address.port, backlog=1024)
+    open_already = handed.take(address.host, address.port)
+    site: web.BaseSite
+    if open_already is not None:
+        site = web.SockSite(runner, open_already, backlog=_BACKLOG)
+    else:
+        site = web.TCPSite(runner, address.host, address.port, backlog=_BACKLOG)
     await site.start()
     port = int(runner.addresses[0][1])
     return str(Address(host=address.host, port=port))
@@ -264,7 +283,9 @@ async def _listen_tls(
     runner: web.BaseRunner,
     listener: Listener,
     listen: ListenSettings,
+    *,
     renewals: TaskOwner,
+    handed: Handed,
 ) -> str:
     """Listen with TLS, and look after the certificate; tells the address with the port taken."""
     assert listen.tls is not None
@@ -274,6 +295,7 @@ async def _listen_tls(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     door = TlsDoor(listener, lambda: context.value)
-    port = await door.open(listen.host, listen.port)
+    open_already = handed.take(listen.host, listen.port)
+    port = await door.open(listen.host, listen.port, open_already)
     stack.push_async_callback(door.aclose)
     return str(Address(host=listen.host, port=port))

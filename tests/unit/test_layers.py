@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "tasks": {"errors"},
     "log": {"errors"},
     "metrics": {"errors"},
+    "activation": set[str](),
     "allocator": set[str](),
     "wording": set[str](),
     "descriptors": set[str](),
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
     "generation": {"assembly", "config", "mirror", "web"} | COMMON,
     "app": {
+        "activation",
         "assembly",
         "generation",
         "oci",
@@ -54,6 +56,7 @@ MAY_IMPORT = {
         "atrest",
         "archive",
         "clients",
+        "activation",
         "allocator",
         "descriptors",
         "wording",

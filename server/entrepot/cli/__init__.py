@@ -20,6 +20,8 @@ _COMMANDS = {
     "rm": "entrepot.cli.rm",
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",
+    "status": "entrepot.cli.status",
+    "top": "entrepot.cli.top",
     "verify": "entrepot.cli.verify",
 }
 

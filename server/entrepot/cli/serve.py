@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 import structlog
 
+from entrepot.activation import Handed, notify
 from entrepot.allocator import keep_buffers
 from entrepot.app import Server, running
 from entrepot.config import ConfigError, Settings, load_settings
@@ -76,7 +79,8 @@ async def _serve(settings: Settings, load: Callable[[], Settings]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with owned("reloads") as reloads, running(settings, load) as server:
+    handed = Handed.on(os.environ)
+    async with owned("reloads") as reloads, running(settings, load, handed) as server:
         loop.add_signal_handler(
             signal.SIGHUP, lambda: reloads.start(_reload(server, load), name="SIGHUP")
         )
@@ -89,14 +93,21 @@ async def _serve(settings: Settings, load: Callable[[], Settings]) -> None:
         )
         if settings.log.format == "text":
             click.echo(_hint(server.addresses[0]), err=True)
+        notify(os.environ, "READY=1", f"STATUS=serving {server.services.names.served}")
         await stop.wait()
+        notify(os.environ, "STOPPING=1")
 
 
 async def _reload(server: Server, load: Callable[[], Settings]) -> None:
+    now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notify(os.environ, "RELOADING=1", f"MONOTONIC_USEC={now_us}")
     try:
         _ = await server.reload(load)
     except ConfigError:
-        return  # the log has it
+        told = "STATUS=the settings were refused: see the log"
+    else:
+        told = f"STATUS=serving {server.services.names.served}"
+    notify(os.environ, "READY=1", told)
 
 
 def _told(error: StoreError | OSError, settings: Settings) -> str:

@@ -119,3 +119,11 @@ def test_answer_that_is_broken_is_an_error_not_a_traceback(
         _ = server.client().get("/")
     with pytest.raises(Refused, match="the answer was broken off"):
         _ = list(server.client().lines("GET", "/"))
+
+
+def test_events_are_read_as_they_come(server: Scripted) -> None:
+    server.body = b': nothing\n\nevent: status\ndata: {"n": 1}\n\nevent: status\ndata: {"n": 2}\n\n'
+    assert list(server.client().events("/status/events")) == [{"n": 1}, {"n": 2}]
+    server.body = b"data: nonsense\n\n"
+    with pytest.raises(Refused, match="broken off"):
+        list(server.client().events("/status/events"))

@@ -52,6 +52,7 @@ class StatusPages:
         self._static = static
         self._live = Live()
         self._sessions = Sessions()
+        self._guard: Guard | None = None
 
     @classmethod
     def load(cls, overview: Overview) -> StatusPages:
@@ -63,6 +64,7 @@ class StatusPages:
     def add_to(self, application: web.Application, guard: Guard) -> None:
         """Add every route: all for those who call us by a name of ours, acting for admins."""
         router = application.router
+        self._guard = guard
         actions = Actions(self._overview.library, self._sessions, guard)
         for path, answer in (
             ("/", self.home),
@@ -173,7 +175,9 @@ class StatusPages:
         return shown, found[-1].name if len(found) == IMAGES else None
 
     def _is_insider(self, request: web.Request) -> bool:
-        return self._sessions.of(request) is not None
+        """Whether it comes from a browser that has logged in, or with the token itself."""
+        by_token = self._guard is not None and self._guard.authorized(request)
+        return by_token or self._sessions.of(request) is not None
 
     def _page(
         self, request: web.Request, template: str, status: int = 200, **about: object
