@@ -88,6 +88,7 @@ async def test_a_thousand_requests_in_flight_do_not_notice(tmp_path: Path) -> No
         for mirror in (old, new):
             mirror.put_blob("pause", COLD)
             mirror.put_blob("pause", HELD)
+            mirror.put_image("pause", "later", image("later"))
             for number in range(ASKING):
                 mirror.put_image("pause", f"t{number}", image(number))
         old.bytes_per_second = None
@@ -129,6 +130,6 @@ async def test_a_thousand_requests_in_flight_do_not_notice(tmp_path: Path) -> No
         await until(lambda: "settings.retired mirrors=1" in server.log())
         old.clear()
         async with client(crowd.address) as one:
-            assert (await one.ask("GET", f"/v2/pause/manifests/t0{NS}")).status == 200
-        assert new.asked("/manifests/t0")
+            assert (await one.ask("GET", f"/v2/pause/manifests/later{NS}")).status == 200
+        assert new.asked("/manifests/later")
         assert old.requests == []
