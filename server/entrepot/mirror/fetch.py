@@ -11,7 +11,7 @@ import structlog
 from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
-from entrepot.mirror.destination import Destination
+from entrepot.mirror.destination import Destination, Receive
 from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
 from entrepot.mirror.race import Race, attempt_of, exhausted
 from entrepot.mirror.setaside import SetAside
@@ -318,10 +318,13 @@ class Fetch:
         loop = asyncio.get_running_loop()
         began, first = loop.time(), transfer.at
         while transfer.left:
-            piece = await stream.read_piece()
-            if not piece:
+            receive = await stream.receiver(transfer.left)
+            if receive is not None:
+                await self._write_from(source, transfer, receive, stream)
+            elif piece := await stream.read_piece():
+                await self._write(source, transfer, piece.first(transfer.left))
+            if stream.ended:
                 break
-            await self._write(source, transfer, piece.first(transfer.left))
             now = loop.time()
             self._moved_at = transfer.moved = now
             if now - began > _MEASURED_S:
@@ -349,6 +352,29 @@ class Fetch:
         transfer.at = stop
         for begin, end in new:
             self.contributions.add(begin, end, source.name)
+        self.metrics.fetched(source.client.registry, source.name, count)
+
+    async def _write_from(
+        self, source: Source, transfer: Transfer, receive: Receive, stream: BlobStream
+    ) -> None:
+        start, count = transfer.at, 0
+        new = self.partial.written.missing(start, transfer.stop)
+
+        def counting() -> tuple[memoryview, Callable[[], None]]:
+            nonlocal count
+            data, done = receive()
+            count = len(data)
+            return data, done
+
+        try:
+            await self.partial.write_from(start, counting)
+        finally:  # also when it was cancelled: what is written has a sender
+            stop = start + count
+            for begin, end in new:
+                if begin < stop:
+                    self.contributions.add(begin, min(end, stop), source.name)
+        transfer.at = stop
+        stream.received(count)
         self.metrics.fetched(source.client.registry, source.name, count)
 
     def _overlaps(self, transfer: Transfer) -> bool:

@@ -27,7 +27,7 @@ from entrepot.store.blobfile import (
     put_file,
     read_proved,
 )
-from entrepot.store.draft import Draft
+from entrepot.store.draft import Draft, Durability
 from entrepot.store.journal import this_boot
 from entrepot.store.layout import (
     BLOB_MODE,
@@ -49,7 +49,7 @@ from entrepot.store.placement import (
 from entrepot.store.removals import Removals
 from entrepot.store.threads import DiskThreads
 
-DURABLE_EVERY_BYTES = 64 << 20
+DURABILITY = Durability()
 READ_THREADS = 4
 WRITE_THREADS = 8
 
@@ -72,12 +72,12 @@ class BlobStore:
     """
 
     def __init__(
-        self, root: Path, *, boot: UUID | None = None, durable_every: int = DURABLE_EVERY_BYTES
+        self, root: Path, *, boot: UUID | None = None, durability: Durability = DURABILITY
     ) -> None:
-        """`boot` stands in for the kernel's boot id; `durable_every` is bytes between fsyncs."""
+        """`boot` stands in for the kernel's boot id."""
         self.layout = Layout(root)
         self._boot = boot
-        self._durable_every = durable_every
+        self._durability = durability
         self._lock = DirectoryLock(self.layout.lock)
         self._reads = DiskThreads("entrepot-read", READ_THREADS)
         self._writes = DiskThreads("entrepot-write", WRITE_THREADS)
@@ -267,7 +267,7 @@ class BlobStore:
 
     def _draft(self, digest: Digest) -> Draft:
         assert self._boot is not None, "the store is not open"
-        return Draft(digest, self.layout, self._boot, self._durable_every)
+        return Draft(digest, self.layout, self._boot, self._durability)
 
     def _check_open(self) -> None:
         if self._closing:

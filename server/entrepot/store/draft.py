@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
@@ -35,15 +37,28 @@ from entrepot.store.rangeset import EMPTY, Interval
 _MAX_BUFFERS = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """How much of a download a power cut may take: so many bytes, but what came in so many seconds.
+
+    Each fsync takes the disk from others, and on a fast link the bytes come again sooner than that
+    is worth.
+    """
+
+    every_bytes: int = 64 << 20
+    after_s: float = 5.0
+
+
 class Draft:
     """An open partial. Writes may overlap in time; everything else has the file to itself."""
 
-    def __init__(self, digest: Digest, layout: Layout, boot: UUID, durable_every: int) -> None:
+    def __init__(self, digest: Digest, layout: Layout, boot: UUID, durable: Durability) -> None:
         """Open what is there, or begin anew; the hash is not caught up yet (`catch_up`)."""
         self.digest = digest
         self._layout = layout
         self._boot = boot
-        self._durable_every = durable_every
+        self._durable = durable
+        self._synced_at = time.monotonic()
         self._directory = layout.partial(digest)
         self._path = self._directory / "data"
         self.mode = BLOB_MODE
@@ -153,8 +168,11 @@ class Draft:
             return self.front < end
 
     def verify(self) -> bool:
-        """Whether all bytes of the known size are there and are what the digest names."""
-        with self._gate.alone():
+        """Whether all bytes of the known size are there and are what the digest names.
+
+        Beside a `sync`: readers wait for this at the end of their blob, and a disk may take long.
+        """
+        with self._gate.shared(), self._hashing:
             self._check_usable()
             return self._is_proved()
 
@@ -307,7 +325,11 @@ class Draft:
     @property
     def sync_due(self) -> bool:
         """Whether so much has been written since the last `sync` that it should be made durable."""
-        return self._unsynced >= self._durable_every and not self._syncing
+        return (
+            self._unsynced >= self._durable.every_bytes
+            and not self._syncing
+            and time.monotonic() - self._synced_at >= self._durable.after_s
+        )
 
     def sync(self) -> None:
         """Make durable what is there, beside further writes; nothing to do when it is not due.
@@ -324,6 +346,7 @@ class Draft:
                 self._sync()
             finally:
                 self._syncing = False
+                self._synced_at = time.monotonic()
 
     def _sync(self) -> None:
         with self._state:

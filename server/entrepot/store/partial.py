@@ -13,6 +13,7 @@ from entrepot.store.rangeset import RangeSet
 from entrepot.store.threads import DiskThreads
 
 Buffer = bytes | bytearray | memoryview
+Receive = Callable[[], tuple[memoryview, Callable[[], None]]]
 
 _CATCH_UP_BYTES = 8 << 20
 _LARGE_BYTES = 256 << 10
@@ -116,6 +117,27 @@ class Partial:
                 self._writes.begin(self._draft.sync)
         if done is not None and later is None:
             done()
+
+    async def write_from(self, offset: int, receive: Receive) -> int:
+        """Write what `receive` gives, on the thread that calls it; tell how many bytes it was.
+
+        `receive` returns the bytes, and what is to be called when their memory is not needed any
+        more. The hash may follow later, as with `write`.
+        """
+        return await self._writes.run(lambda: self._write_received(offset, receive))
+
+    def _write_received(self, offset: int, receive: Receive) -> int:
+        data, done = receive()
+        later = done if len(data) >= _LARGE_BYTES else None
+        if data:
+            self._draft.write(Chunk(offset, (data,)), later)
+        if later is None:
+            done()
+        elif self._draft.hash_due():
+            self._writes.begin(self._draft.hash_on)
+        if self._draft.sync_due:
+            self._writes.begin(self._draft.sync)
+        return len(data)
 
     async def hashed(self) -> tuple[int, Hasher]:
         """Return `front`, and a hash of the bytes up to it that goes on for itself."""
