@@ -91,6 +91,11 @@ class Fill:
         return self._opened
 
     @property
+    def proved(self) -> bool:
+        """All bytes are here, and are what the digest names."""
+        return self._verified
+
+    @property
     def public(self) -> bool:
         """Whether clients of public registries may join it (P27)."""
         return self._published or not self.wanted.private
