@@ -66,7 +66,7 @@ def free_bytes(disk: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
-_EVERY_CACHE_HAS = ("catalog.db", "lock", "VERSION", "admin-token")
+_EVERY_CACHE_HAS = ("catalog.db", "lock", "VERSION", "admin-token", "ballast")
 
 
 def files(disk: Path) -> dict[str, int]:

@@ -62,7 +62,7 @@ class Fetch:
     _urgent: int = 0
     _ended: bool = False
     _moved_at: float = 0.0
-    _asked_again: bool = False
+    _asked_again_at: float = 0.0
     _began_with: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -131,7 +131,7 @@ class Fetch:
     async def _open(self) -> bool:
         """Ask the mirrors in order for what comes next; whether one of them answered."""
         now = asyncio.get_running_loop().time()
-        self._asked_again = self.answered
+        self._asked_again_at = now if self.answered else 0.0
         part = self._first_part()
         won = await self._race(part, now).run()
         if won is None:
@@ -194,11 +194,9 @@ class Fetch:
             raise
 
     def _raise_if_hopeless(self, now: float) -> None:
-        """Before any answer the first failure counts; later, mirrors may take time to come back.
-
-        However long it took to find out that one stands still: it is asked once more.
-        """
-        late = self._asked_again and now - self._moved_at >= self.rules.give_up_s
+        """Before any answer the first failure counts; later each is asked once more at least."""
+        asked_again = self._asked_again_at > self._moved_at
+        late = asked_again and now - self._moved_at >= self.rules.give_up_s
         if self.sources.exhausted or not self.answered or late:
             told = tuple(self.attempts[-_TOLD_ATTEMPTS:])
             raise exhausted(self.wanted.title, told, BlobUnknown)
@@ -329,7 +327,6 @@ class Fetch:
             await self._write(source, transfer, piece.first(transfer.left))
             now = loop.time()
             self._moved_at = transfer.moved = now
-            self._asked_again = False
             if now - began > _MEASURED_S:
                 transfer.rate = (transfer.at - first) / (now - began)
             self.progressed()
