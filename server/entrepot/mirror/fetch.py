@@ -62,6 +62,7 @@ class Fetch:
     _urgent: int = 0
     _ended: bool = False
     _moved_at: float = 0.0
+    _asked_again_at: float = 0.0
     _began_with: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -130,6 +131,7 @@ class Fetch:
     async def _open(self) -> bool:
         """Ask the mirrors in order for what comes next; whether one of them answered."""
         now = asyncio.get_running_loop().time()
+        self._asked_again_at = now if self.answered else 0.0
         part = self._first_part()
         won = await self._race(part, now).run()
         if won is None:
@@ -192,9 +194,10 @@ class Fetch:
             raise
 
     def _raise_if_hopeless(self, now: float) -> None:
-        """Before any answer the first failure counts; later, mirrors may take time to come back."""
-        waited_s = now - self._moved_at
-        if self.sources.exhausted or not self.answered or waited_s >= self.rules.give_up_s:
+        """Before any answer the first failure counts; later each is asked once more at least."""
+        asked_again = self._asked_again_at > self._moved_at
+        late = asked_again and now - self._moved_at >= self.rules.give_up_s
+        if self.sources.exhausted or not self.answered or late:
             told = tuple(self.attempts[-_TOLD_ATTEMPTS:])
             raise exhausted(self.wanted.title, told, BlobUnknown)
 

@@ -52,7 +52,7 @@ class Fill:
     `size` is None until a mirror has answered, and stays None while no mirror and no manifest says
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
     `places` are its readers, `window` is where bytes come from that are not on the disk; None
-    while the disk takes them all.
+    while the disk takes them all. `proved`: all bytes are here, and are what the digest names.
     """
 
     wanted: Wanted
@@ -65,12 +65,12 @@ class Fill:
     attempts: list[Attempt] = field(default_factory=list)
     places: Places = field(default_factory=Places)
     window: Window | None = None
+    proved: bool = False
     _fetch: Fetch | None = None
     _partial: Partial | None = None
     _resumed: bool = False
     _wrong: bool = False
     _opened: bool = False
-    _verified: bool = False
     _settled: bool = False
     _leaving: bool = False
     _published: bool = False
@@ -79,7 +79,7 @@ class Fill:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
-        state = "verified" if self._verified else "open" if self._opened else "asking"
+        state = "verified" if self.proved else "open" if self._opened else "asking"
         there = self._partial.written.total if self._partial is not None else 0
         return f"<Fill {self.wanted.digest} {state} {there}/{self.size}>"
 
@@ -143,7 +143,7 @@ class Fill:
                 if generation != self.generation:
                     raise TransferBroken(f"{self.wanted.digest}: the bytes sent so far were wrong")
                 ready = self.ready(offset, whole=whole)
-                done = self._verified and self.size == offset
+                done = self.proved and self.size == offset
                 if ready > offset or done or self.window is not None:
                     return ready
                 if self._error is not None:
@@ -183,7 +183,7 @@ class Fill:
                 try:
                     await self._fetch_and_commit()
                 except StoreError as error:
-                    if self._verified:
+                    if self.proved:
                         raise  # readers have a whole file already
                     await self._relay(error)
         except EntrepotError as error:
@@ -357,7 +357,7 @@ class Fill:
 
     def ready(self, offset: int, *, whole: bool) -> int:
         """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
-        if self._verified:
+        if self.proved:
             return self.size or 0
         if self._partial is None or not self._opened:
             return offset
@@ -389,11 +389,11 @@ class Fill:
 
     def _finish(self, size: int) -> None:
         self.size = size
-        self._verified = self._opened = True
+        self.proved = self._opened = True
         self._telling.now()
 
     def _fail(self, error: EntrepotError) -> None:
-        if not self._verified:
+        if not self.proved:
             self._error = error
         if self.window is not None:
             self.window.fail(error)

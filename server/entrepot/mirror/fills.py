@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass, field
 
 from entrepot.errors import EntrepotError
@@ -14,6 +16,9 @@ from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
 from entrepot.tasks import TaskOwner
+
+PLACED_WITHIN_S = 10.0
+"""A stop waits so long for what is whole and proved to be put in place and entered."""
 
 
 @dataclass(slots=True)
@@ -69,9 +74,19 @@ class Fills:
         await self.relays.interrupt()
 
     async def aclose(self) -> None:
-        """Stop every fill and wait until it has let go of its files."""
-        await self._owner.aclose()
-        await self.relays.aclose()
+        """Stop every fill and wait until it has let go of its files.
+
+        Clients have had all of some blobs already, which only have to be put in place: those are
+        waited for. The next process would have to ask a mirror again.
+        """
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PLACED_WITHIN_S):
+                    for fill in [fill for fill in self._running.values() if fill.proved]:
+                        await fill.wait_ended()
+        finally:
+            await self._owner.aclose()
+            await self.relays.aclose()
 
     def _ended(self, fill: Fill) -> None:
         """End of the task, even of one cancelled before it ran a single step."""

@@ -238,6 +238,7 @@ class Room:
         while True:
             try:
                 await self.accounts.recount()
+                await self.store.keep_reserve()
                 await self.accounts.measure()
                 await self.accounts.look_at_partials()
             except StoreError as error:

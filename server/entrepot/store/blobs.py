@@ -13,6 +13,8 @@ from uuid import UUID
 
 from entrepot.errors import DigestInvalid, StoreError, StoreTooNew
 from entrepot.oci.digest import ALGORITHMS, Digest
+from entrepot.store.ballast import MOST_BYTES as MOST_BALLAST_BYTES
+from entrepot.store.ballast import Ballast
 from entrepot.store.blobfile import (
     OpenBlob,
     close_blob,
@@ -78,6 +80,7 @@ class BlobStore:
         self.layout = Layout(root)
         self._boot = boot
         self._durability = durability
+        self.ballast = Ballast(self.layout.ballast)
         self._lock = DirectoryLock(self.layout.lock)
         self._reads = DiskThreads("entrepot-read", READ_THREADS)
         self._writes = DiskThreads("entrepot-write", WRITE_THREADS)
@@ -179,6 +182,10 @@ class BlobStore:
         """Tell the bytes that may still be written to the file system, and its size."""
         return await self._writes.run(lambda: disk_space(self.layout.root))
 
+    async def keep_reserve(self) -> None:
+        """Have the ballast as large as it should be, as far as there is room for it."""
+        await self._writes.run(self.ballast.take)
+
     async def begin(self, digest: Digest, *, public: bool = True) -> Partial:
         """Go on with the download of `digest`, or start it; the caller ends it.
 
@@ -257,6 +264,8 @@ class BlobStore:
         layout.partials.mkdir(PRIVATE_DIRECTORY_MODE, exist_ok=True)
         self._lock.acquire()
         try:
+            if disk_space(layout.root)[0] < MOST_BALLAST_BYTES // 4:
+                self.ballast.give_up()  # opening needs room; what is left of it is taken again
             shutil.rmtree(layout.temporary, ignore_errors=True)
             layout.temporary.mkdir(PRIVATE_DIRECTORY_MODE)
             _check_version(layout)

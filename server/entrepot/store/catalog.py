@@ -12,6 +12,7 @@ import structlog
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.store.ballast import Ballast
 from entrepot.store.committer import Committer
 from entrepot.store.database import Database, Row, Rows, Statement, Value
 from entrepot.store.record import (
@@ -92,12 +93,13 @@ class Catalog:
     def __init__(
         self,
         path: Path,
+        ballast: Ballast | None = None,
         *,
         flush_after_s: float = FLUSH_AFTER_S,
         tags_in_memory: int = TAGS_IN_MEMORY,
     ) -> None:
         """`flush_after_s` is how long a use or a check may stay in memory only."""
-        self._database = Database(path)
+        self._database = Database(path, ballast)
         self._committer = Committer(self._database, self._salvage)
         self._flush_after_s = flush_after_s
         self._tags = TagMemory(tags_in_memory)

@@ -47,6 +47,11 @@ class Layout:
         return self.root / "catalog.db"
 
     @property
+    def ballast(self) -> Path:
+        """The file that is given up when the disk is full."""
+        return self.root / "ballast"
+
+    @property
     def admin_token(self) -> Path:
         """The secret of the admin listener, unless the settings name another place."""
         return self.root / "admin-token"

@@ -169,7 +169,7 @@ class Partial:
         """Remove it from the disk; nothing to do after `commit` or `aclose`. Safe to call twice."""
         try:
             if self._draft.is_open:
-                await self._writes.run(self._draft.discard)
+                await self._writes.finish(self._draft.discard)
         finally:
             self._ended_if_closed()
 
@@ -177,12 +177,12 @@ class Partial:
         """Keep it on the disk for a later `begin`; safe to call twice and after `commit`."""
         try:
             if self._draft.is_open:
-                await self._writes.run(self._draft.close)
+                await self._writes.finish(self._draft.close)
         finally:
             self._ended_if_closed()
 
     def _ended_if_closed(self) -> None:
-        """Also after a failure; but what was cancelled before it began is the store's to close."""
+        """Also after a failure; files that are still open are the store's to close."""
         if not self._draft.is_open:
             self._ended()
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import Corrupt, DiskFull, StoreError
+from entrepot.store.ballast import Ballast
 from entrepot.store.database import Database, Statement, database_error
+from faults.smalldisk import MIB, fill_up, small_disk
 
 PUT = "INSERT INTO manifests (digest, media_type, size, mirror) VALUES (?, ?, ?, ?)"
 ALL = "SELECT digest FROM manifests ORDER BY digest"
@@ -138,3 +140,24 @@ def test_errors_of_sqlite_are_translated_by_their_code() -> None:
     connection.close()
     assert isinstance(database_error(caught.value), DiskFull)
     assert type(database_error(sqlite3.OperationalError("locked"))) is StoreError
+
+
+@pytest.mark.rule("P30")
+async def test_on_a_full_disk_it_opens_and_writes_with_what_the_ballast_gives(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path, 8 * MIB) as disk:
+        ballast = Ballast(disk / "ballast")
+        await asyncio.to_thread(ballast.take)
+        for name in ("a", "b"):
+            fill_up(disk)
+            bare = Database(disk / "catalog.db")
+            with pytest.raises(StoreError):
+                await bare.open()
+            database = Database(disk / "catalog.db", ballast)
+            await database.open()
+            fill_up(disk)
+            await database.write([put(*(f"{name}{number}" for number in range(200)))])
+            assert len(await database.fetch(ALL)) == 200 * (1 + (name == "b"))
+            await database.aclose()
+            assert await asyncio.to_thread(ballast.take) > 0
