@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from entrepot.mirror.accounts import Accounts
 from entrepot.mirror.keeping import Keeping
@@ -12,6 +13,7 @@ from entrepot.mirror.leases import Leases
 from entrepot.mirror.takeout import TakeOut
 from entrepot.oci.digest import Digest
 from entrepot.store.candidates import (
+    PAGE_PARTS,
     PAGE_ROOTS,
     Candidate,
     Part,
@@ -27,7 +29,6 @@ PULL_S = 3600.0
 """One used so lately may be what somebody reads a shared layer for."""
 _IMAGES_AT_A_TIME = 32
 _REST, _LONGEST_REST_S = 3, 0.5
-_MOST_CARRIED = PAGE_ROOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Evictor:
     async def _page(self) -> tuple[list[Root], float | None]:
         """Read on; the youngest's time of use, or None when nothing comes after."""
         roots = await read_roots(self.accounts.catalog, self._after)
-        more = len(roots) == PAGE_ROOTS
+        more = bool(roots)
         due = [one for one in self.loose if not more or one.used_at <= roots[-1].used_at]
         if len(due) > PAGE_ROOTS:
             due, roots = due[:PAGE_ROOTS], []
@@ -110,8 +111,7 @@ class Evictor:
         images = self._images(candidates, now)
         images.sort(key=lambda image: image.staleness(now))
         later = [one for one in images if not one.spared and one.staleness(now) < floor]
-        later = later[:_MOST_CARRIED]
-        waits = {image.root for image in later}
+        waits = {image.root for image in _carried(later)}
         among = [replace(one, spared=True) if one.root in waits else one for one in images]
         sizes = {part.digest: part.size for one in candidates for part in one.parts.values()}
         shared = {part.digest for one in candidates for part in one.parts.values() if part.shared}
@@ -174,3 +174,10 @@ class Evictor:
         """Leave processor and disk to others for three quarters of the time, if nobody waits."""
         rest_s = 0.0 if self.accounts.urgent else min(_REST * worked_s, _LONGEST_REST_S)
         await asyncio.sleep(rest_s)
+
+
+def _carried(later: Sequence[Image]) -> Sequence[Image]:
+    """As many as a page has, the first ones: what is not carried on may go with this page."""
+    parts = accumulate(len(image.parts) for image in later)
+    most = sum(so_far <= PAGE_PARTS for so_far in parts)
+    return later[: min(most, PAGE_ROOTS)]

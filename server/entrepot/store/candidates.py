@@ -12,12 +12,18 @@ from entrepot.store.database import Rows
 
 PAGE_ROOTS = 64
 """So few that the loop's part in a page, making objects of rows, takes a few milliseconds."""
+PAGE_PARTS = 4_000
+"""A page ends before it has more parts: an index may list thousands. One root it has always."""
 _SCANNED = 20_000
 _MOST_LOOSE = 2_000
 
+# With a count of the parts, of one level below an index.
 _ROOTS = """
-    SELECT digest, used_at, registry, repository FROM manifests
-    WHERE (used_at, digest) > (?, ?)
+    SELECT digest, used_at, registry, repository, 1 + (
+        SELECT count(*) FROM links one LEFT JOIN links two ON two.manifest = one.child
+        WHERE one.manifest = manifests.digest
+    )
+    FROM manifests WHERE (used_at, digest) > (?, ?)
     AND NOT EXISTS (SELECT 1 FROM links WHERE child = manifests.digest)
     ORDER BY used_at, digest LIMIT ?
 """
@@ -90,7 +96,14 @@ async def read_roots(catalog: Catalog, after: Root | None) -> list[Root]:
     """Read the next page of roots, least recently used first; empty when there are no more."""
     place = (after.used_at, after.digest) if after is not None else (-1.0, "")
     rows = await catalog.survey(_ROOTS, *place, PAGE_ROOTS)
-    return [Root(str(row[0]), float(row[1]), str(row[2]), str(row[3])) for row in rows]
+    roots: list[Root] = []
+    parts = 0
+    for digest, used_at, registry, repository, count in rows:
+        parts += int(count)
+        if roots and parts > PAGE_PARTS:
+            break
+        roots.append(Root(str(digest), float(used_at), str(registry), str(repository)))
+    return roots
 
 
 async def read_candidates(catalog: Catalog, roots: Sequence[Root]) -> list[Candidate]:
