@@ -116,6 +116,8 @@ class LongRun:
                 "memory": "8MiB",
                 "max_size": "12MiB",
                 "min_free": "none",
+                # its mirror does not give them again
+                "keep": [f"{SICK}/*"],
             },
         }
 
