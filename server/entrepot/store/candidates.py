@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from entrepot.store.catalog import Catalog
 from entrepot.store.database import Rows
 
 PAGE_ROOTS = 64
-"""So few that the loop's part in a page, making objects of rows, takes a few milliseconds."""
+"""So few that what is read of them takes up little memory."""
 PAGE_PARTS = 4_000
 """A page ends before it has more parts: an index may list thousands. One root it has always."""
+_ROWS_AT_A_TIME = 16
 _SCANNED = 20_000
 _MOST_LOOSE = 2_000
 
@@ -106,14 +107,26 @@ async def read_roots(catalog: Catalog, after: Root | None) -> list[Root]:
     return roots
 
 
-async def read_candidates(catalog: Catalog, roots: Sequence[Root]) -> list[Candidate]:
-    """Read what belongs to `roots`; a part is shared when a manifest outside of them lists it."""
+async def _go_on() -> None:
+    pass
+
+
+async def read_candidates(
+    catalog: Catalog, roots: Sequence[Root], pause: Callable[[], Awaitable[None]] = _go_on
+) -> list[Candidate]:
+    """Read what belongs to `roots`; a part is shared when a manifest outside of them lists it.
+
+    Making objects of a page's rows takes milliseconds: `pause` is called every few rows.
+    """
     asked = json.dumps([root.digest for root in roots])
     names: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for digest, registry, repository, tag in await catalog.survey(_NAMES, asked):
         names[str(digest)].append((str(registry), str(repository), str(tag)))
     found = {root.digest: Candidate(root, names[root.digest]) for root in roots}
-    _add_parts(found, await catalog.survey(_PARTS, asked))
+    rows = await catalog.survey(_PARTS, asked)
+    for start in range(0, len(rows), _ROWS_AT_A_TIME):
+        await pause()
+        _add_parts(found, rows[start : start + _ROWS_AT_A_TIME])
     return list(found.values())
 
 
