@@ -59,7 +59,7 @@ class Entrepot:
             "--config",
             str(file),
         )
-        self._daemon = Daemon(self.command, self._directory / "entrepot.log", self._environment)
+        self._daemon = Daemon(self.command, self.log_file, self._environment)
         try:
             await self.start()
         except BaseException:
@@ -143,9 +143,14 @@ class Entrepot:
         """Its process id; RuntimeError unless it is running."""
         return self._daemon.pid
 
+    @property
+    def log_file(self) -> Path:
+        """Where everything it writes goes, of every start."""
+        return self._directory / "entrepot.log"
+
     def log(self) -> str:
         """All it has written so far, of every start."""
-        return (self._directory / "entrepot.log").read_text(errors="replace")
+        return self.log_file.read_text(errors="replace")
 
     def rss_bytes(self, *, peak: bool = False) -> int:
         """Its resident memory now, or the most it ever was."""

@@ -175,7 +175,7 @@ class BlobStore:
 
     async def delete_all(self, digests: Sequence[Digest]) -> int:
         """Remove whole blobs, in one hop to a thread; how many were there."""
-        paths = [self.layout.blob(digest) for digest in digests]
+        paths = [self.layout.blob_text(digest) for digest in digests]
         return await self._writes.run(lambda: delete_files(paths))
 
     async def disk_space(self) -> tuple[int, int]:
