@@ -30,6 +30,7 @@
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
+    ├── SignatureRefused         an image that is not signed as the settings want it
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
@@ -241,6 +242,14 @@ class Incomplete(Offline):
         """`detail` is JSON for programs: what is missing, platform by platform."""
         super().__init__(message)
         self.detail = dict(detail or {})
+
+
+class SignatureRefused(EntrepotError):
+    """An image is not signed as the settings want it. `found` is a line for each signature seen."""
+
+    def __init__(self, message: str, found: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.found = tuple(found)
 
 
 class TransferBroken(EntrepotError):

@@ -149,6 +149,13 @@ class Metrics:
             ["registry", "mirror"],
             registry=self.registry,
         )
+        self.signatures = Counter(
+            "entrepot_signature_verdicts",
+            "Images whose signature was looked for, by registry and verdict"
+            " (proved, refused, unheard).",
+            ["registry", "verdict"],
+            registry=self.registry,
+        )
         self.cache = CacheMetrics(self.registry)
         self.upkeep = UpkeepMetrics(self.registry)
         self._refused = _refused(self.registry)

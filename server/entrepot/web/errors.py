@@ -27,6 +27,7 @@ from entrepot.errors import (
     Offline,
     RangeNotSatisfiable,
     RangeUnsupported,
+    SignatureRefused,
     StoreError,
     TagInvalid,
     TooManyFailures,
@@ -61,6 +62,8 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     AllFailed: (502, ErrorCode.UNAVAILABLE),
     Offline: (503, ErrorCode.UNAVAILABLE),
     Incomplete: (503, ErrorCode.UNAVAILABLE),
+    # Not 5xx, for which podman and crane come back; it lasts until somebody signs the image.
+    SignatureRefused: (403, ErrorCode.DENIED),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
     DiskFull: (503, ErrorCode.UNAVAILABLE),
     NoRoom: (503, ErrorCode.UNAVAILABLE),
@@ -144,6 +147,8 @@ def _detail(error: EntrepotError) -> object | None:
     """Mirror by mirror what was tried and what came back (P31); a HEAD has no room for it."""
     if isinstance(error, Incomplete):
         return error.detail or None
+    if isinstance(error, SignatureRefused):
+        return list(error.found) or None
     if not isinstance(error, Exhausted) or not error.attempts:
         return None
     return [
