@@ -15,7 +15,7 @@ from entrepot.oci.digest import Digest
 PAYLOAD_TYPE = "cosign container image signature"
 SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 """The statement that is a signature; others are attestations, and may say that an image is bad."""
-_STATEMENTS = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"})
+_STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 _DOCKER_HOSTS = ("index.docker.io/", "registry-1.docker.io/")
 
 
