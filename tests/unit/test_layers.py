@@ -57,14 +57,21 @@ MAY_IMPORT = {
     | COMMON,
     "__main__": {"cli"},
 }
-# A mirror's settings hold its naming rule, and the rule is upstream's own noun.
-MODULES_TOO = {("config", "entrepot.upstream.naming")}
+# A mirror's settings hold its naming rule, and the rule is upstream's own noun; so do those of
+# signatures hold keys.
+MODULES_TOO = {
+    ("config", "entrepot.upstream.naming"),
+    ("config", "entrepot.trust.cosignkey"),
+    ("config", "entrepot.trust.cosignkeyless"),
+}
 # A library belongs to the layers that exist to hide it.
 LIBRARIES = {
     "aiohttp": {"upstream", "web", "app"},
     "aiosqlite": {"store"},
     "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
+    "cryptography": {"trust"},
+    "sigstore": {"trust"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
 PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}

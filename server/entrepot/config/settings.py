@@ -18,6 +18,7 @@ from entrepot.config.keep import KeepRule, parse_keep
 from entrepot.config.limits import rate_unless_none, unless_none
 from entrepot.config.mirrors import MirrorSettings
 from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
+from entrepot.config.signatures import VerifyRule
 
 
 def _nothing_for_none(value: object) -> object:
@@ -95,6 +96,8 @@ class RegistrySettings(Frozen):
     tag_ttl: Seconds | None = None
     # Only for clients that have said who they are, whatever the way it came to us (P27).
     private: bool = False
+    # What its images must be signed with; empty is nothing.
+    verify: tuple[VerifyRule, ...] = ()
 
 
 def _as_list(value: object) -> object:

@@ -265,7 +265,7 @@ class MirrorClient:
             raise MirrorLied(str(error), status=200) from error
 
     async def _pages(
-        self, name: str, target: str, accept: str, *, absent: Collection[int] = ()
+        self, name: RepositoryName, target: str, accept: str, *, absent: Collection[int] = ()
     ) -> AsyncIterator[bytes]:
         """Give the bodies of a list, page by page (N-2); `absent` is as good as 404."""
         url: URL | None = URL(f"{self._base}{name}/{target}", encoded=True)
