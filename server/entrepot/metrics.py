@@ -149,13 +149,7 @@ class Metrics:
             ["registry", "mirror"],
             registry=self.registry,
         )
-        self.signatures = Counter(
-            "entrepot_signature_verdicts",
-            "Images whose signature was looked for, by registry and verdict"
-            " (proved, refused, unheard).",
-            ["registry", "verdict"],
-            registry=self.registry,
-        )
+        self.signatures = _signatures(self.registry)
         self.cache = CacheMetrics(self.registry)
         self.upkeep = UpkeepMetrics(self.registry)
         self._refused = _refused(self.registry)
@@ -231,6 +225,16 @@ def _offline(registry: CollectorRegistry) -> tuple[Gauge, Counter]:
             ["registry", "kind"],
             registry=registry,
         ),
+    )
+
+
+def _signatures(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "entrepot_signature_verdicts",
+        "Images whose signature was looked for, by registry and verdict"
+        " (proved, refused, unheard).",
+        ["registry", "verdict"],
+        registry=registry,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, model_validator
 
 from entrepot.config.frozen import Frozen, ReadableFile, surroundings
-from entrepot.trust.cosignkey import CosignKey
-from entrepot.trust.cosignkeyless import KeylessSigner
+
+if TYPE_CHECKING:
+    from entrepot.trust.cosignkey import CosignKey
+    from entrepot.trust.cosignkeyless import KeylessSigner
 
 _REPOSITORIES = re.compile(r"[a-z0-9._/*-]+")
 _NAMES = re.compile(r"[a-zA-Z0-9._:/*-]+")
@@ -40,6 +42,8 @@ def _check_key(path: Path, info: ValidationInfo) -> Path:
 
 def read_key(path: Path) -> CosignKey:
     """Read a public key; ValueError when the file cannot be read or is none. Not on the loop."""
+    from entrepot.trust.cosignkey import CosignKey  # noqa: PLC0415 - cryptography is slow to import
+
     try:
         return CosignKey.parse(path.read_bytes(), path.name)
     except OSError as error:
@@ -67,6 +71,8 @@ class KeylessSettings(Frozen):
 
     def signer(self) -> KeylessSigner:
         """Read the file; ValueError when it is no trusted root. Not on the event loop."""
+        from entrepot.trust.cosignkeyless import KeylessSigner  # noqa: PLC0415 - as above
+
         return KeylessSigner.of(self.trusted_root, self.identity, self.issuer)
 
 
