@@ -22,12 +22,14 @@
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
     │   ├── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    │   ├── MirrorDiffers        an answer, but other bytes than the ones that are known to be right
     │   └── MirrorOffline        not asked: Entrepot is offline
     ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
     │   ├── ManifestUnknown      every mirror said 404
     │   ├── BlobUnknown          every mirror said 404
     │   ├── AllThrottled         at least one mirror would have answered, later
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   ├── Untrusted            mirrors answered, and nothing of it may be what the tag means
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
     ├── SignatureRefused         an image that is not signed as the settings want it
@@ -178,6 +180,15 @@ class MirrorLied(AttemptError):
     outcome = "wrong answer"
 
 
+class MirrorDiffers(AttemptError):
+    """Something else under the name than what is known to be right, and no way to make that of it.
+
+    No fault of the mirror's health: many copy images in ways that change their digest.
+    """
+
+    outcome = "another digest"
+
+
 class MirrorOffline(AttemptError):
     """Not asked: Entrepot is offline."""
 
@@ -229,6 +240,10 @@ class AllThrottled(Exhausted):
 
 class AllFailed(Exhausted):
     """Nobody answered, and not because everybody said 404."""
+
+
+class Untrusted(Exhausted):
+    """Mirrors answered, but neither pin nor policy lets any of it be what the tag means."""
 
 
 class Offline(Exhausted):

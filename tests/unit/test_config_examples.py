@@ -29,6 +29,7 @@ from entrepot.config.settings import (
     TimeoutSettings,
 )
 from entrepot.config.signatures import KeylessSettings, VerifyRule
+from entrepot.config.trust import TrustSettings
 from entrepot.oci.reference import RepositoryName, Tag
 
 DEFAULT_TEXT = default_path().read_text(encoding="utf-8")
@@ -42,6 +43,7 @@ SECTIONS: dict[str, type[Frozen]] = {
     "compatibility": CompatibilitySettings,
     "auth": AuthSettings,
     "clients": ClientSettings,
+    "trust": TrustSettings,
 }
 
 

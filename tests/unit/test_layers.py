@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "atrest": {"assembly", "config", "web"} | COMMON,
     "cli": {
         "oci",
+        "trust",
         "config",
         "app",
         "atrest",
@@ -57,10 +58,11 @@ MAY_IMPORT = {
     | COMMON,
     "__main__": {"cli"},
 }
-# A mirror's settings hold its naming rule, and the rule is upstream's own noun; so do those of
-# signatures hold keys.
+# A mirror's settings hold its naming rule, and the rule is upstream's own noun.
+# What is asked of an answer, and the keys of who signs, are said in trust's own words.
 MODULES_TOO = {
     ("config", "entrepot.upstream.naming"),
+    ("config", "entrepot.trust.policy"),
     ("config", "entrepot.trust.cosignkey"),
     ("config", "entrepot.trust.cosignkeyless"),
 }

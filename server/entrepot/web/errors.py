@@ -34,6 +34,7 @@ from entrepot.errors import (
     TransferBroken,
     Unauthenticated,
     Unsupported,
+    Untrusted,
 )
 from entrepot.oci.errorcode import ErrorCode, error_body
 
@@ -60,6 +61,7 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
     AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
     AllFailed: (502, ErrorCode.UNAVAILABLE),
+    Untrusted: (502, ErrorCode.DENIED),
     Offline: (503, ErrorCode.UNAVAILABLE),
     Incomplete: (503, ErrorCode.UNAVAILABLE),
     # Not 5xx, for which podman and crane come back; it lasts until somebody signs the image.

@@ -61,6 +61,7 @@ EXPECTED = {
     "BlobUnknown": (404, "BLOB_UNKNOWN"),
     "AllThrottled": (503, "TOOMANYREQUESTS"),
     "AllFailed": (502, "UNAVAILABLE"),
+    "Untrusted": (502, "DENIED"),
     "Incomplete": (503, "UNAVAILABLE"),
     "SignatureRefused": (403, "DENIED"),
     "TransferBroken": (502, "UNAVAILABLE"),
