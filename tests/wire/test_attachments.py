@@ -93,3 +93,40 @@ async def test_bundles_among_the_referrers(tmp_path: Path, *, api: bool) -> None
         else:
             assert got.body == listed.manifest
         await same(served, str(BUNDLED.digest), BUNDLED)
+
+
+@pytest.mark.rule("N-3", "U-12")
+async def test_bundles_are_found_also_when_no_mirror_answers(tmp_path: Path) -> None:
+    """As they were last seen, after a restart too, and with a warning; what is unsigned is not."""
+    haste = {"headers": 2.0, "overtake": 0.2, "stall": 0.3, "connect": 1.0}
+    target = f"/v2/app/referrers/{APP.digest}{NS}"
+    bare = f"/v2/app/referrers/{SIGNATURE.digest}{NS}"
+    async with FakeRegistry() as mirror:
+        async with serving(tmp_path, mirror) as served:
+            for one in (APP, BUNDLED):
+                mirror.put_image("app", None, one)
+            told = await served.get(target)
+            await served.get(bare)
+            await same(served, str(BUNDLED.digest), BUNDLED)
+            await served.until_filled()
+        await mirror.stop()
+        for offline in (False, True):
+            async with serving(tmp_path, mirror, timeouts=haste, offline=offline) as served:
+                got = await served.get(target)
+                assert (got.status, got.body) == (200, told.body)
+                assert "not confirmed" in (got.header("Warning") or "")
+                assert (await served.get(bare)).status == (503 if offline else 502)
+
+
+@pytest.mark.rule("N-3")
+async def test_a_list_that_has_become_empty_is_not_remembered(tmp_path: Path) -> None:
+    haste = {"headers": 2.0, "overtake": 0.2, "stall": 0.3, "connect": 1.0}
+    target = f"/v2/app/referrers/{APP.digest}{NS}"
+    async with FakeRegistry() as mirror, serving(tmp_path, mirror, timeouts=haste) as served:
+        for one in (APP, BUNDLED):
+            mirror.put_image("app", None, one)
+        await served.get(target)
+        mirror.content.repositories["app"].manifests.pop(str(BUNDLED.digest))
+        assert (await served.get(target)).status == 200
+        await mirror.stop()
+        assert (await served.get(target)).status == 502

@@ -215,3 +215,23 @@ async def test_many_clients_one_look(tmp_path: Path) -> None:
         found = await asyncio.gather(*(status(served, "1.0") for _ in range(30)))
         assert found == [200] * 30
         assert len(mirror.asked(".sig", "GET")) == 1
+
+
+@pytest.mark.parametrize("form", ["tag", "bundle"])
+async def test_what_was_proved_is_proved_again_from_the_cache(tmp_path: Path, form: str) -> None:
+    """After a restart with every mirror down."""
+    async with FakeRegistry() as mirror:
+        async with verifying(tmp_path, mirror) as served:
+            mirror.put_image("app", "1.0", APP)
+            if form == "tag":
+                mirror.put_image("app", sig_tag(APP.digest), signed(OWNER, APP.digest, NAME))
+            else:
+                mirror.put_image("app", None, bundled(OWNER, APP))
+            mirror.put_image("app", "bare", ARM)
+            assert await status(served, "1.0") == 200
+            assert await status(served, "bare") == 403
+            await served.until_filled()
+        await mirror.stop()
+        async with verifying(tmp_path, mirror) as served:
+            assert await status(served, "1.0") == 200
+            assert await status(served, "bare") == 502

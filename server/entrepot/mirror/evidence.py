@@ -55,7 +55,7 @@ class Evidence:
 
     async def referrers(self, digest: Digest) -> Manifest:
         """Get the index of what refers to a manifest, perhaps an empty one."""
-        body = await self.listings.referrers(self.image, digest, self.deadline)
+        body, _ = await self.listings.referrers(self.image, digest, self.deadline)
         return Manifest(Digest.of(body), OCI_INDEX, body)
 
     async def indexes(self, digest: Digest) -> tuple[Digest, ...]:

@@ -42,8 +42,10 @@ class Statement:
 
 def database_error(error: sqlite3.Error) -> StoreError:
     """Translate what SQLite said; Corrupt means that the file cannot be used any more."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _BROKEN:
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    # A page that lies beyond the end: somebody has cut the file short.
+    if code in _BROKEN or extended == sqlite3.SQLITE_IOERR_SHORT_READ:
         return Corrupt(f"catalog: {error}")
     return (DiskFull if code == sqlite3.SQLITE_FULL else StoreError)(f"catalog: {error}")
 

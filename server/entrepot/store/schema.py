@@ -98,6 +98,17 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX ledger_by_mirror ON ledger (mirror, at);
     CREATE INDEX ledger_by_time ON ledger (at);
     """,
+    """
+    CREATE TABLE referrers (
+        registry TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        body TEXT NOT NULL,
+        seen_at REAL NOT NULL,
+        PRIMARY KEY (registry, repository, digest)
+    ) WITHOUT ROWID;
+    CREATE INDEX referrers_by_age ON referrers (seen_at);
+    """,
 )
 """Step n brings a file of version n to version n + 1; a published step never changes."""
 

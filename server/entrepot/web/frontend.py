@@ -264,9 +264,12 @@ class Frontend:
     ) -> web.Response:
         image = target.image
         exchange.about("referrers", image, str(target.digest))
-        body = await self._services.listings.referrers(image, target.digest, exchange.deadline)
-        exchange.source, exchange.status = "miss", 200
+        listings = self._services.listings
+        body, told = await listings.referrers(image, target.digest, exchange.deadline)
+        exchange.source, exchange.status = "stale" if told else "miss", 200
         headers = {"Content-Type": OCI_INDEX, **API_VERSION}
+        if told:
+            headers["Warning"] = warning(told)
         if image.via_ns:
             headers["OCI-Namespace"] = image.namespace
         wanted = query.get("artifactType", [""])[0]

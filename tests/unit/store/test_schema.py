@@ -26,7 +26,7 @@ async def rows(connection: aiosqlite.Connection, sql: str) -> list[tuple[object,
 async def test_a_new_file_gets_every_table(connection: aiosqlite.Connection) -> None:
     await migrate(connection)
     names = {name for (name,) in await rows(connection, "SELECT name FROM sqlite_schema")}
-    assert {"tags", "manifests", "links", "blobs", "keeps", "totals"} <= names
+    assert {"tags", "manifests", "links", "blobs", "keeps", "totals", "referrers"} <= names
     assert await rows(connection, "PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
