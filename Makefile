@@ -50,7 +50,7 @@ lock:
 	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
 	  --extra build pyproject.toml -o requirements.lock
 	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
-	  --extra build --extra dev pyproject.toml -o requirements-dev.lock
+	  --extra build --extra dev --extra keyless pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) var build dist server/*.egg-info

@@ -22,14 +22,17 @@
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
     │   ├── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    │   ├── MirrorDiffers        an answer, but other bytes than the ones that are known to be right
     │   └── MirrorOffline        not asked: Entrepot is offline
     ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
     │   ├── ManifestUnknown      every mirror said 404
     │   ├── BlobUnknown          every mirror said 404
     │   ├── AllThrottled         at least one mirror would have answered, later
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   ├── Untrusted            mirrors answered, and nothing of it may be what the tag means
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
+    ├── SignatureRefused         an image that is not signed as the settings want it
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
@@ -177,6 +180,15 @@ class MirrorLied(AttemptError):
     outcome = "wrong answer"
 
 
+class MirrorDiffers(AttemptError):
+    """Something else under the name than what is known to be right, and no way to make that of it.
+
+    No fault of the mirror's health: many copy images in ways that change their digest.
+    """
+
+    outcome = "another digest"
+
+
 class MirrorOffline(AttemptError):
     """Not asked: Entrepot is offline."""
 
@@ -230,6 +242,10 @@ class AllFailed(Exhausted):
     """Nobody answered, and not because everybody said 404."""
 
 
+class Untrusted(Exhausted):
+    """Mirrors answered, but neither pin nor policy lets any of it be what the tag means."""
+
+
 class Offline(Exhausted):
     """It is not here, and Entrepot is offline."""
 
@@ -241,6 +257,14 @@ class Incomplete(Offline):
         """`detail` is JSON for programs: what is missing, platform by platform."""
         super().__init__(message)
         self.detail = dict(detail or {})
+
+
+class SignatureRefused(EntrepotError):
+    """An image is not signed as the settings want it. `found` is a line for each signature seen."""
+
+    def __init__(self, message: str, found: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.found = tuple(found)
 
 
 class TransferBroken(EntrepotError):

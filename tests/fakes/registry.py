@@ -58,7 +58,7 @@ class FakeRegistry:
     ratelimit            (manifest GETs, window in seconds)
     bytes_per_second     for each connection
     tls                  https with a throw-away authority; see `ca_pem`
-    negotiates / referrers / digest_header / gzip_manifests / accept_silently
+    negotiates / referrers / referrers_per_page / digest_header / gzip_manifests / accept_silently
         deviations from a plain registry
     """
 
@@ -81,6 +81,7 @@ class FakeRegistry:
         tls: bool = False,
         negotiates: bool = True,
         referrers: bool = True,
+        referrers_per_page: int | None = None,
         digest_header: bool = True,
         gzip_manifests: bool = False,
         accept_silently: bool = False,
@@ -98,7 +99,10 @@ class FakeRegistry:
         self._redirect_prefix = redirect_prefix
         self._quota = Quota(*ratelimit) if ratelimit else None
         self._manners = Manners(
-            negotiates=negotiates, referrers=referrers, digest_header=digest_header
+            negotiates=negotiates,
+            referrers=referrers,
+            digest_header=digest_header,
+            referrers_per_page=referrers_per_page,
         )
         self._authority = trustme.CA() if tls else None
         self._always = [Fault("silent", times=None)] if accept_silently else []

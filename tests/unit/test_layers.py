@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "atrest": {"assembly", "config", "web"} | COMMON,
     "cli": {
         "oci",
+        "trust",
         "config",
         "app",
         "atrest",
@@ -58,13 +59,21 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.
-MODULES_TOO = {("config", "entrepot.upstream.naming")}
+# What is asked of an answer, and the keys of who signs, are said in trust's own words.
+MODULES_TOO = {
+    ("config", "entrepot.upstream.naming"),
+    ("config", "entrepot.trust.policy"),
+    ("config", "entrepot.trust.cosignkey"),
+    ("config", "entrepot.trust.cosignkeyless"),
+}
 # A library belongs to the layers that exist to hide it.
 LIBRARIES = {
     "aiohttp": {"upstream", "web", "app"},
     "aiosqlite": {"store"},
     "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
+    "cryptography": {"trust"},
+    "sigstore": {"trust"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
 PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}

@@ -48,7 +48,9 @@ class Statement:
 def database_error(error: sqlite3.Error) -> StoreError:
     """Translate what SQLite said; Corrupt means that the file cannot be used any more."""
     code = _code(error)
-    if code in _BROKEN:
+    # A page that lies beyond the end: somebody has cut the file short.
+    cut = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
+    if code in _BROKEN or cut:
         return Corrupt(f"catalog: {error}")
     return (DiskFull if code == sqlite3.SQLITE_FULL else StoreError)(f"catalog: {error}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 
 from yarl import URL
@@ -12,7 +12,7 @@ from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound, MirrorSilent
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
-from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1, read_document
+from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1
 from entrepot.oci.reference import Reference, RepositoryName, Tag
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.asking import Asker
@@ -25,7 +25,7 @@ from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.limits import Kind
-from entrepot.upstream.listing import next_page, read_tags
+from entrepot.upstream.listing import joined_referrers, next_page, read_tags
 from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.request import Answer, Question
@@ -36,6 +36,8 @@ from entrepot.upstream.transport import Transport
 LARGEST_MANIFEST_BYTES = 8 << 20
 _LARGE_BYTES = 256 << 10  # from here on parsing and hashing leave the event loop
 _MOST_PAGES = 200
+_NO_SUCH_API = frozenset({400, 405})
+"""How registries answer that know no referrers (N-3), beside 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class MirrorClient:
         """
         self.registry = registry
         self.name = settings.name
+        self.authority = settings.authority
+        self.gives_blobs = settings.blobs
         self.streams = settings.limits.streams
         self.patience_s = settings.patience
         self._naming = settings.naming
@@ -236,42 +240,53 @@ class MirrorClient:
     async def list_tags(self, repository: RepositoryName) -> tuple[Tag, ...]:
         """List the tags, following pages (N-2), in the mirror's order; MirrorLied for no list."""
         name = self._named(repository)
-        url: URL | None = URL(f"{self._base}{name}/tags/list?n=1000", encoded=True)
         tags: dict[Tag, None] = {}
-        for _ in range(_MOST_PAGES):
-            assert url is not None
-            headers = {"Accept": "application/json"}
-            async with self._asker.asking(Question("GET", url, _scope(name), headers)) as answer:
-                body = await self._body(answer)
-                link = ", ".join(answer.response.headers.getall("Link", ()))
+        async for body in self._pages(name, "tags/list?n=1000", "application/json"):
             try:
                 tags.update(dict.fromkeys(read_tags(body)))
+            except ValueError as error:
+                raise MirrorLied(str(error), status=200) from error
+        return tuple(tags)
+
+    async def get_referrers(self, repository: RepositoryName, digest: Digest) -> bytes:
+        """Fetch the index of what refers to a digest: as it came, or of all pages that it has.
+
+        MirrorNotFound when the mirror has no such API, which 404, 400 and 405 mean (N-3).
+        """
+        name = self._named(repository)
+        target, held = f"referrers/{digest}", 0
+        pages = []
+        async for body in self._pages(name, target, OCI_INDEX, absent=_NO_SUCH_API):
+            held += len(body)
+            if held > LARGEST_MANIFEST_BYTES:
+                raise MirrorFailed(f"more than {LARGEST_MANIFEST_BYTES} bytes of referrers")
+            pages.append(body)
+        try:
+            return joined_referrers(pages)
+        except ValueError as error:
+            raise MirrorLied(str(error), status=200) from error
+
+    async def _pages(
+        self, name: RepositoryName, target: str, accept: str, *, absent: Collection[int] = ()
+    ) -> AsyncIterator[bytes]:
+        """Give the bodies of a list, page by page (N-2); `absent` is as good as 404."""
+        url: URL | None = URL(f"{self._base}{name}/{target}", encoded=True)
+        for _ in range(_MOST_PAGES):
+            assert url is not None
+            question = Question("GET", url, _scope(name), {"Accept": accept})
+            async with self._asker.asking(question) as answer:
+                if answer.status in absent:
+                    raise MirrorNotFound("has no such list", status=answer.status)
+                body = await self._body(answer)
+                link = ", ".join(answer.response.headers.getall("Link", ()))
+            yield body
+            try:
                 url = next_page(link, url)
             except ValueError as error:
                 raise MirrorLied(str(error), status=200) from error
             if url is None:
-                return tuple(tags)
-        raise MirrorFailed(f"lists tags on more than {_MOST_PAGES} pages")
-
-    async def get_referrers(self, repository: RepositoryName, digest: Digest) -> bytes:
-        """Fetch the index of what refers to a digest, as it came (N-3).
-
-        MirrorNotFound when the mirror has no such API, which 404, 400 and 405 mean.
-        """
-        name = self._named(repository)
-        url = URL(f"{self._base}{name}/referrers/{digest}", encoded=True)
-        question = Question("GET", url, _scope(name), {"Accept": OCI_INDEX})
-        async with self._asker.asking(question) as answer:
-            if answer.status in {400, 405}:
-                raise MirrorNotFound("has no referrers API", status=answer.status)
-            body = await self._body(answer)
-        try:
-            index = read_document(body)
-        except ValueError as error:
-            raise MirrorLied(f"referrers: {error}", status=200) from error
-        if not isinstance(index.get("manifests"), list):
-            raise MirrorLied("referrers that are no index", status=200)
-        return body
+                return
+        raise MirrorFailed(f"a list on more than {_MOST_PAGES} pages")
 
     async def _probe_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
         question = self._blob_question("GET", repository, digest, {"Range": "bytes=0-0"})

@@ -30,6 +30,7 @@ from entrepot.mirror.names import (
     parse_target,
 )
 from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.signaturedoor import SignatureDoor
 from entrepot.mirror.tags import Tags
 from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
@@ -73,6 +74,7 @@ class Services:
     clients: ClientSettings
     headers_s: float
     not_found_instead_of_5xx: bool
+    signatures: SignatureDoor | None = None
 
 
 class Frontend:
@@ -179,6 +181,14 @@ class Frontend:
         return reply(request, 200, headers, served.manifest.body)
 
     async def _served(self, image: ImageName, reference: Reference, deadline: float) -> Served:
+        """Find a manifest, which may be given only if it is signed as is asked for here."""
+        served = await self._found(image, reference, deadline)
+        door, digest = self._services.signatures, served.manifest.digest
+        if door is not None and not door.is_open(image, digest):
+            await door.pass_through(image, digest, deadline)
+        return served
+
+    async def _found(self, image: ImageName, reference: Reference, deadline: float) -> Served:
         services = self._services
         if services.offline.shut:
             return await services.offline.manifest(image, reference, deadline)
@@ -254,9 +264,12 @@ class Frontend:
     ) -> web.Response:
         image = target.image
         exchange.about("referrers", image, str(target.digest))
-        body = await self._services.listings.referrers(image, target.digest, exchange.deadline)
-        exchange.source, exchange.status = "miss", 200
+        listings = self._services.listings
+        body, told = await listings.referrers(image, target.digest, exchange.deadline)
+        exchange.source, exchange.status = "stale" if told else "miss", 200
         headers = {"Content-Type": OCI_INDEX, **API_VERSION}
+        if told:
+            headers["Warning"] = warning(told)
         if image.via_ns:
             headers["OCI-Namespace"] = image.namespace
         wanted = query.get("artifactType", [""])[0]

@@ -92,6 +92,13 @@ async def test_no_thread_outlives_the_close(tmp_path: Path) -> None:
     assert own <= before
 
 
+def test_a_file_that_was_cut_short_is_corrupt_and_a_failing_disk_is_not() -> None:
+    for name, broken in (("SQLITE_IOERR_SHORT_READ", True), ("SQLITE_IOERR_READ", False)):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = getattr(sqlite3, name)
+        assert isinstance(database_error(error), Corrupt) == broken
+
+
 async def test_garbage_is_corrupt_and_replaced_on_demand(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(b"not a database " * 100)
