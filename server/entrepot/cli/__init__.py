@@ -13,6 +13,7 @@ from entrepot import __version__
 # Name of the command -> its module; the command in it has the module's own name.
 _COMMANDS = {
     "check-config": "entrepot.cli.check_config",
+    "doctor": "entrepot.cli.doctor",
     "gc": "entrepot.cli.gc",
     "health": "entrepot.cli.health",
     "keep": "entrepot.cli.keep",
