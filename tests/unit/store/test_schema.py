@@ -46,6 +46,16 @@ async def test_a_file_of_the_first_version_keeps_what_it_knew(
     assert await rows(connection, "SELECT blobs, bytes FROM totals") == [(0, 0)]
 
 
+async def test_tags_of_before_are_vouched_for_by_nobody(connection: aiosqlite.Connection) -> None:
+    await migrate(connection, MIGRATIONS[:3])
+    await connection.executescript(
+        "INSERT INTO tags VALUES ('r', 'pause', '3.1', 'sha256:a', 'type', 7, 1.5, 'first');"
+    )
+    await migrate(connection)
+    assert await rows(connection, "SELECT tag, level FROM tags") == [("3.1", 1)]
+    assert await rows(connection, "SELECT * FROM ledger") == []
+
+
 async def test_the_totals_follow_the_blobs(connection: aiosqlite.Connection) -> None:
     await migrate(connection)
     put = (
