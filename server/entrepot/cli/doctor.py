@@ -9,7 +9,7 @@ import click
 import yaml
 
 from entrepot.cli.adminclient import Misused
-from entrepot.cli.surveying import Surveying, run_survey, surveys
+from entrepot.cli.surveying import Surveying, run_survey, surveys, tell_wait
 from entrepot.cli.wording import columns, size_text
 from entrepot.config import written_registry
 from entrepot.config.quantities import parse_size
@@ -23,6 +23,7 @@ from entrepot.survey.panel import panels
 from entrepot.survey.suggestion import HIDDEN, Suggested, changes, suggest
 from entrepot.survey.transfer import SAMPLE_BYTES, Sample
 from entrepot.survey.wanted import Wanted, names_of, read_wanted, sample_of
+from entrepot.trust.fidelity import Fidelity
 
 _SHORT = len("sha256:") + 12
 
@@ -92,15 +93,11 @@ def _wanted(surveying: Surveying, names: Sequence[str]) -> list[Wanted]:
 async def _examined(
     surveying: Surveying, wanted: Sequence[Wanted], sample: Sample | None
 ) -> list[Examination]:
-    manners = Manners(tell=_tell_wait)
+    manners = Manners(tell=tell_wait)
     examiner = Examiner(surveying.pins, sample)
     registries = [one.registry for one in wanted]
     async with panels(surveying.settings, registries, manners) as opened:
         return [await examiner.examine(opened[one.registry], one) for one in wanted]
-
-
-def _tell_wait(mirror: str, wait_s: float) -> None:
-    click.echo(f"{mirror}: waiting {wait_s:.0f} s, as its limits want it", err=True)
 
 
 def _suggestion(surveying: Surveying, found: Examination) -> tuple[Suggested, ...]:
@@ -121,6 +118,10 @@ def report(found: Examination) -> Iterator[str]:
     yield ""
     for finding in found.findings:
         yield from _remarks(finding)
+    for fidelity in Fidelity:
+        if any(finding.fidelity is fidelity for finding in found.findings):
+            yield f"{fidelity.value}: {fidelity.explanation}"
+    yield ""
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
@@ -151,8 +152,6 @@ def _remarks(finding: Finding) -> Iterator[str]:
         yield f"{name}: {finding.note}"
     if finding.detail:
         yield f"{name}: {finding.detail}"
-    if finding.fidelity is not None and finding.pinned is not True:
-        yield f"{name}: {finding.fidelity.explanation}"
     if finding.transfer.sound is False:
         yield f"{name}: sends wrong bytes for a layer"
     if finding.transfer.note:

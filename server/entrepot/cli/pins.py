@@ -7,7 +7,9 @@ import click
 from entrepot.cli import LazyGroup
 
 _COMMANDS = {
+    "check": "entrepot.cli.pins_check",
     "import": "entrepot.cli.pins_import",
+    "lock": "entrepot.cli.pins_lock",
 }
 
 

@@ -90,3 +90,8 @@ def run_survey(survey: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(survey)
     except OSError as error:
         raise click.ClickException(str(error)) from error
+
+
+def tell_wait(mirror: str, wait_s: float) -> None:
+    """Tell the person at the terminal why nothing happens."""
+    click.echo(f"{mirror}: waiting {wait_s:.0f} s, as its limits want it", err=True)

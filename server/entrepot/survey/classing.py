@@ -108,6 +108,8 @@ class Classifier:
         if child is None:
             return Class(Fidelity.OTHER, "no part of the owner's index as it is")
         found = await asyncio.to_thread(compare, child, received, body)
+        if found is Fidelity.OTHER:
+            return Class(found, f"not what the owner has for {entry.platform}")
         if found is Fidelity.RESERIALISED:
             found = Fidelity.SINGLE_ARCH
         return Class(found, f"{entry.platform} only")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yarl import URL
@@ -16,7 +15,7 @@ from entrepot.survey.asking import Answered, ask_tag
 from entrepot.survey.classing import Class, Classifier
 from entrepot.survey.findings import Examination, Finding, Transfer
 from entrepot.survey.official import find_official
-from entrepot.survey.panel import Member, Panel
+from entrepot.survey.panel import Member, Panel, by_host
 from entrepot.survey.route import route_text
 from entrepot.survey.transfer import Sample, measure
 from entrepot.survey.wanted import Wanted
@@ -97,15 +96,12 @@ class Examiner:
 
 async def _answers(panel: Panel, wanted: Wanted) -> list[Answered]:
     """Ask all hosts at once, and each host for one thing at a time; in the order of settings."""
-    by_host: dict[str, list[Member]] = defaultdict(list)
-    for member in panel.members:
-        by_host[URL(member.settings.url).authority].append(member)
 
-    async def ask_in_turn(members: list[Member]) -> list[Answered]:
+    async def ask_in_turn(members: Sequence[Member]) -> list[Answered]:
         return [await ask_tag(panel, member, wanted) for member in members]
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(ask_in_turn(members)) for members in by_host.values()]
+        tasks = [group.create_task(ask_in_turn(members)) for members in by_host(panel.members)]
     answers = [answer for task in tasks for answer in task.result()]
     return sorted(answers, key=lambda answer: answer.member.place)
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from yarl import URL
+
 from entrepot.config import MirrorSettings, Settings, TimeoutSettings
 from entrepot.survey.manners import Manners
 from entrepot.upstream.certificates import Certificates
@@ -36,6 +38,15 @@ class Panel:
     members: tuple[Member, ...]
     manners: Manners
     timeouts: TimeoutSettings
+
+
+def by_host(members: Iterable[Member]) -> tuple[tuple[Member, ...], ...]:
+    """Put mirrors together that are one host, which is asked for one thing at a time."""
+    found: dict[str, tuple[Member, ...]] = {}
+    for member in members:
+        host = URL(member.settings.url).authority
+        found[host] = (*found.get(host, ()), member)
+    return tuple(found.values())
 
 
 @asynccontextmanager

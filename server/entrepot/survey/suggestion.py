@@ -86,7 +86,7 @@ def _why(finding: Finding) -> str:
     parts = [str(finding.fidelity) if finding.fidelity is not None else "not compared"]
     rate = finding.transfer.bytes_per_second
     if rate is not None:
-        parts.append(f"{rate / 1e6:.1f} MB/s")
+        parts.append(f"{rate / 2**20:.1f} MiB/s")
     if finding.transfer.sound is False:
         parts.append("sends wrong bytes")
     return ", ".join(parts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from entrepot.config import Settings
 from entrepot.errors import NameInvalid, NameUnknown
-from entrepot.mirror.imagenames import image_name
+from entrepot.mirror.imagenames import image_glob, image_name
 from entrepot.mirror.names import NameTable
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.trust.pins import Pin, Pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +67,19 @@ def sample_of(registry: str) -> Wanted | None:
     """Give an image by which a registry's mirrors can be looked at; None where none is known."""
     sample = _SAMPLES.get(registry)
     return Wanted(registry, RepositoryName(sample[0]), Tag(sample[1])) if sample else None
+
+
+def pinned(pins: Pins, patterns: Iterable[str], names: NameTable) -> dict[Wanted, Pin]:
+    """Choose the pins that match patterns of images, as `entrepot ls` takes them.
+
+    Those of registries that are not served are left out: nobody could be asked.
+    """
+    globs = [image_glob(pattern, names) for pattern in patterns]
+    found = {}
+    for entry in pins:
+        if not any(fnmatchcase(entry.image, glob) for glob in globs):
+            continue
+        pin = pins.pin(entry.registry, entry.repository, entry.tag)
+        if pin is not None and names.canonical(entry.registry) is not None:
+            found[Wanted(entry.registry, entry.repository, Tag(entry.tag))] = pin
+    return found

@@ -8,7 +8,7 @@ from entrepot.cli import main
 def test_help_names_its_commands() -> None:
     result = CliRunner().invoke(main, ["pins", "--help"])
     assert result.exit_code == 0
-    assert {"import"} <= set(result.stdout.split())
+    assert {"check", "import", "lock"} <= set(result.stdout.split())
 
 
 def test_unknown_command_is_status_2() -> None:
