@@ -16,6 +16,7 @@ from entrepot.mirror.blobs import BlobReader, Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
@@ -23,6 +24,7 @@ from entrepot.mirror.names import ImageName
 from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.mirror.watermarks import Limits
@@ -118,11 +120,13 @@ async def mirroring(
     offline: bool = False,
     limits: Limits | None = None,
     keep: Sequence[str] = (),
+    rules: Rules | None = None,
+    clock: WallClock | None = None,
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
         own = await stack.enter_async_context(opened(cache))
-        clock, memory, metrics = WallClock(), ManifestMemory(), Metrics()
+        clock, memory, metrics = clock or WallClock(), ManifestMemory(), Metrics()
         upkeep = await stack.enter_async_context(
             open_upkeep(own, metrics.upkeep, forgotten=memory.drop, clock=clock)
         )
@@ -148,6 +152,9 @@ async def mirroring(
         outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
         wired = _wired(registry, upkeep, memory, fills, owner, outbound=outbound)
         wired.clock = clock
+        wired.manifests.rules = rules or Rules()
+        await wired.manifests.ledger.start()
+        stack.callback(wired.manifests.ledger.aclose)
         yield wired
 
 
@@ -197,6 +204,7 @@ def _wired(
         negative_ttl_s=30.0,
         clock=fills.room.clock,
         suspect=upkeep.scrub.check,
+        ledger=Ledger(catalog, fills.room.clock),
         memory=memory,
     )
     fills.room.forget = manifests.forget

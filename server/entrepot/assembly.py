@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
@@ -27,6 +29,7 @@ from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
@@ -37,6 +40,7 @@ from entrepot.store.closure import Closure
 from entrepot.store.opening import opened
 from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
+from entrepot.trust.pinloading import load_pins, shipped_pins
 from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.mirror import MirrorClient
@@ -51,7 +55,7 @@ log = structlog.get_logger(__name__)
 async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Upkeep]:
     """Open the cache and make everything that listeners ask; `stack` closes it again.
 
-    Raises StoreError when the cache directory cannot be used.
+    Raises StoreError when the cache directory cannot be used, PinsInvalid when a file of pins.
     """
     metrics = Metrics()
     cache = await stack.enter_async_context(opened(settings.cache.path))
@@ -62,10 +66,11 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
     )
     outbound = _outbound(settings, metrics)
     registries = await _registries(settings, outbound, stack)
+    rules = await asyncio.to_thread(rules_of, settings)
+    ledger = await _ledger(catalog, stack)
     owner = TaskOwner("flights")
     stack.push_async_callback(owner.aclose)
-    sweep = sweep_partials(store, settings.cache.unfinished, time.time)
-    _ = owner.start(sweep, name="sweep of partials")
+    _ = owner.start(sweep_partials(store, settings.cache.unfinished, time.time), name="sweep")
     names = _names(settings)
     room = _room(settings.cache, store, catalog, metrics, names)
     room.cost = RefetchCost(registries, time.monotonic)
@@ -85,8 +90,10 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         suspect=upkeep.scrub.check,
+        ledger=ledger,
         memory=memory,
         private=settings.private,
+        rules=rules,
     )
     room.forget = manifests.forget
     tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
@@ -160,6 +167,12 @@ def _listings(manifests: Manifests, tags: Tags, flights: Flights[Any, Any]) -> L
     )
 
 
+def rules_of(settings: Settings) -> Rules:
+    """Read the pins and policies that the settings name. Blocks; PinsInvalid with every mistake."""
+    pins = load_pins(*settings.trust.ranks(shipped_pins()))
+    return Rules(pins, settings.trust.table(settings.canonical))
+
+
 def _upkeep_rules(settings: Settings) -> UpkeepRules:
     scrub = settings.cache.scrub
     return UpkeepRules(scrub.every, scrub.rate)
@@ -206,6 +219,13 @@ def _stopped(outbound: Outbound, flights: F) -> F:
 
 def _gone_offline() -> Offline:
     return Offline("Entrepot has just gone offline")
+
+
+async def _ledger(catalog: Catalog, stack: AsyncExitStack) -> Ledger:
+    ledger = Ledger(catalog, time.time)
+    await ledger.start()
+    stack.callback(ledger.aclose)
+    return ledger
 
 
 async def _registries(

@@ -23,12 +23,15 @@
     │   ├── MirrorFailed         any other status that is not an answer
     │   ├── MirrorLied           an answer that cannot be true: wrong length, wrong digest, …
     │   │   └── BlockPage        a web page where a registry should be
+    │   ├── MirrorDiffers        an answer, but other bytes than the ones that are known to be right
     │   └── MirrorOffline        not asked: Entrepot is offline
     ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
     │   ├── ManifestUnknown      every mirror said 404
     │   ├── BlobUnknown          every mirror said 404
     │   ├── AllThrottled         at least one mirror would have answered, later
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   ├── Untrusted            mirrors answered, and nothing of it may be what the tag means
+    │   ├── SignatureRefused     signatures are asked for, and there is none that counts
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
@@ -182,6 +185,15 @@ class BlockPage(MirrorLied):
     """A web page came where a registry should be: of a network that blocks, or wants a login."""
 
 
+class MirrorDiffers(AttemptError):
+    """Something else under the name than what is known to be right, and no way to make that of it.
+
+    No fault of the mirror's health: many copy images in ways that change their digest.
+    """
+
+    outcome = "another digest"
+
+
 class MirrorOffline(AttemptError):
     """Not asked: Entrepot is offline."""
 
@@ -233,6 +245,14 @@ class AllThrottled(Exhausted):
 
 class AllFailed(Exhausted):
     """Nobody answered, and not because everybody said 404."""
+
+
+class Untrusted(Exhausted):
+    """Mirrors answered, but neither pin nor policy lets any of it be what the tag means."""
+
+
+class SignatureRefused(Exhausted):
+    """A signature is asked for here, and none was found that counts."""
 
 
 class Offline(Exhausted):

@@ -28,6 +28,7 @@ from entrepot.config.settings import (
     TagSettings,
     TimeoutSettings,
 )
+from entrepot.config.trust import TrustSettings
 from entrepot.oci.reference import RepositoryName, Tag
 
 DEFAULT_TEXT = default_path().read_text(encoding="utf-8")
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[Frozen]] = {
     "compatibility": CompatibilitySettings,
     "auth": AuthSettings,
     "clients": ClientSettings,
+    "trust": TrustSettings,
 }
 
 

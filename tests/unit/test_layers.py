@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "atrest": {"assembly", "config", "web"} | COMMON,
     "cli": {
         "oci",
+        "trust",
         "config",
         "app",
         "atrest",
@@ -61,7 +62,8 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.
-MODULES_TOO = {("config", "entrepot.upstream.naming")}
+# And what is asked of an answer is said in trust's own words.
+MODULES_TOO = {("config", "entrepot.upstream.naming"), ("config", "entrepot.trust.policy")}
 # A library belongs to the layers that exist to hide it.
 LIBRARIES = {
     "aiohttp": {"upstream", "web", "app"},

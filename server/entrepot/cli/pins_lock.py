@@ -26,7 +26,6 @@ from entrepot.trust.level import Level
 from entrepot.trust.lockfile import compare_locks, lock_entry, write_lock
 from entrepot.trust.pinfile import PinEntry, PinFile, PinsInvalid
 from entrepot.trust.pinloading import load_pin_file
-from entrepot.trust.policy import PolicyTable
 from entrepot.trust.verdicts import Accept, Keep
 
 Entries = dict[Wanted, PinEntry]
@@ -168,7 +167,7 @@ def _entry(image: Wanted, digests: tuple[Digest, ...], level: Level) -> PinEntry
 
 async def _resolved(surveying: Surveying, images: Sequence[Wanted]) -> Entries:
     """Ask mirrors; Refused when there is an image that nothing is decided about."""
-    policies, found = PolicyTable.of({}), {}
+    policies, found = surveying.policies, {}
     registries = [image.registry for image in images]
     async with panels(surveying.settings, registries, Manners(tell=tell_wait)) as opened:
         for image in images:

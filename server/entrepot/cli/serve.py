@@ -17,6 +17,7 @@ from entrepot.config import ConfigError, Settings, load_settings
 from entrepot.descriptors import raise_limit
 from entrepot.errors import StoreError, StoreLocked, StoreTooNew
 from entrepot.log import configure_log
+from entrepot.trust.pinfile import PinsInvalid
 
 log = structlog.get_logger("entrepot")
 
@@ -60,6 +61,9 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
     raise_limit()
     try:
         asyncio.run(_serve(settings))
+    except PinsInvalid as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
     except (StoreError, OSError) as error:
         click.echo(f"entrepot: {_told(error, settings)}", err=True)
         sys.exit(1)

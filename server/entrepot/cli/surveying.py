@@ -18,6 +18,7 @@ from entrepot.log import configure_log
 from entrepot.trust.pinfile import PinsInvalid
 from entrepot.trust.pinloading import load_pins, shipped_pins
 from entrepot.trust.pins import Pins
+from entrepot.trust.policy import PolicyTable
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -25,12 +26,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Surveying:
-    """What a command goes by; `config` and `preset` are the files that `settings` are from."""
+    """What a command goes by; `config` and `preset` are the files that `settings` are from.
+
+    `pins` are those of the settings, and above them those that the command was given.
+    """
 
     settings: Settings
     pins: Pins
     config: Path | None
     preset: str | None
+
+    @property
+    def policies(self) -> PolicyTable:
+        """What is asked of an answer, for each registry or repository."""
+        return self.settings.trust.table(self.settings.canonical)
 
     def check_online(self) -> None:
         """Misused when the settings let nothing out."""
@@ -74,7 +83,7 @@ def surveys(command: F) -> F:
             overrides["cache"] = {"path": cache.absolute()}
         try:
             settings = load_settings(config, preset=preset, overrides=overrides)
-            pins = load_pins(pin_files, shipped_pins())
+            pins = load_pins(pin_files, *settings.trust.ranks(shipped_pins()))
         except (ConfigError, PinsInvalid) as error:
             click.echo(str(error), err=True)
             sys.exit(2)

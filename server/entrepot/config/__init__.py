@@ -23,6 +23,7 @@ from entrepot.config.settings import (
     TagSettings,
     TimeoutSettings,
 )
+from entrepot.config.trust import TrustSettings
 
 __all__ = [
     "DIRECT",
@@ -49,6 +50,7 @@ __all__ = [
     "TagSettings",
     "TimeoutSettings",
     "TlsSettings",
+    "TrustSettings",
     "default_path",
     "load_settings",
     "preset_path",

@@ -26,6 +26,7 @@ def find_contradictions(layers: Layers) -> Iterator[Problem]:
     yield from _mirror_names(layers)
     yield from _kept_registries(layers)
     yield from _proofs(layers)
+    yield from _policies(layers)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -133,6 +134,19 @@ def _kept_registries(layers: Layers) -> Iterator[Problem]:
             message = f"{registry} is not among the registries"
             yield layers.problem(
                 ("cache", "keep", index), message + (f", but {meant} is" * bool(meant))
+            )
+
+
+def _policies(layers: Layers) -> Iterator[Problem]:
+    known = [*_mapping(layers.data.get("registries"))]
+    known += [alias for alias, _, _ in _aliases_written(layers)]
+    for name in _mapping(_mapping(layers.data.get("trust")).get("policies")):
+        registry = str(name).partition("/")[0]
+        if registry not in known and name not in known:
+            meant = nearest(registry, known)
+            message = f"{registry} is not among the registries"
+            yield layers.problem(
+                ("trust", "policies", name), message + (f", but {meant} is" * bool(meant))
             )
 
 

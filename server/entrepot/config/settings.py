@@ -18,6 +18,7 @@ from entrepot.config.keep import KeepRule, parse_keep
 from entrepot.config.limits import rate_unless_none, unless_none
 from entrepot.config.mirrors import MirrorSettings
 from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
+from entrepot.config.trust import TrustSettings
 
 
 def _nothing_for_none(value: object) -> object:
@@ -120,14 +121,34 @@ class Settings(Frozen):
     cache: CacheSettings = CacheSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     tags: TagSettings = TagSettings()
+    trust: TrustSettings = TrustSettings()
     log: LogSettings = LogSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
 
     @property
+    def canonical(self) -> dict[str, str]:
+        """Which registry each name means, its own and its aliases."""
+        return {
+            name: registry
+            for registry, one in self.registries.items()
+            for name in (registry, *one.aliases)
+        }
+
+    @property
     def private(self) -> frozenset[str]:
         """The registries that only clients who say who they are may have anything of."""
         return frozenset(name for name, one in self.registries.items() if one.private)
+
+    def hopeless_policies(self) -> Iterator[str]:
+        """Tell of registries none of whose mirrors can ever do what their policy asks."""
+        table = self.trust.table(self.canonical)
+        for name, registry in self.registries.items():
+            policy = table.policy(name, "")
+            owners = sum(mirror.authority for mirror in registry.mirrors)
+            why = policy.hopeless(mirrors=len(registry.mirrors), authorities=owners)
+            if why:
+                yield f"{name} has the policy `{policy}`, but {why}"
 
     def exposures(self) -> Iterator[str]:
         """Tell what others may come to know by these settings, though that may be wanted."""

@@ -203,6 +203,10 @@ class Catalog:
         self._uses.tag_checked(record.key, checked_at)
         self._flush_later()
 
+    def vet_tag(self, record: TagRecord) -> None:
+        """Take in what a record on the disk counts for by the pins and policies of now."""
+        self._tags.put(record)
+
     async def delete_tag(self, key: TagKey) -> None:
         """Forget a tag, in memory and on the disk."""
         await self._committer.submit([Statement(_DELETE_TAG, [key])], lambda: self._forget(key))

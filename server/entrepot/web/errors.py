@@ -27,12 +27,14 @@ from entrepot.errors import (
     Offline,
     RangeNotSatisfiable,
     RangeUnsupported,
+    SignatureRefused,
     StoreError,
     TagInvalid,
     TooManyFailures,
     TransferBroken,
     Unauthenticated,
     Unsupported,
+    Untrusted,
 )
 from entrepot.oci.errorcode import ErrorCode, error_body
 
@@ -59,6 +61,8 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
     AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
     AllFailed: (502, ErrorCode.UNAVAILABLE),
+    Untrusted: (502, ErrorCode.DENIED),
+    SignatureRefused: (502, ErrorCode.DENIED),
     Offline: (503, ErrorCode.UNAVAILABLE),
     Incomplete: (503, ErrorCode.UNAVAILABLE),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
