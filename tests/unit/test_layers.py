@@ -54,7 +54,6 @@ MAY_IMPORT = {
         "archive",
         "clients",
         "survey",
-        "trust",
         "allocator",
         "descriptors",
     }

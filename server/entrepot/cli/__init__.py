@@ -17,6 +17,7 @@ _COMMANDS = {
     "gc": "entrepot.cli.gc",
     "health": "entrepot.cli.health",
     "keep": "entrepot.cli.keep",
+    "ledger": "entrepot.cli.ledger",
     "ls": "entrepot.cli.ls",
     "offline": "entrepot.cli.offline",
     "pins": "entrepot.cli.pins",
@@ -24,6 +25,7 @@ _COMMANDS = {
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",
     "verify": "entrepot.cli.verify",
+    "why": "entrepot.cli.why",
 }
 
 
