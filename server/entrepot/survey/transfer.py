@@ -71,7 +71,7 @@ class _Taken:
 
     @property
     def full(self) -> bool:
-        long = self.last - self.first >= self.sample.seconds
+        long = bool(self.body) and self.last - self.first >= self.sample.seconds
         return long or len(self.body) >= min(self.layer.size, self.sample.bytes)
 
     def transfer(self) -> Transfer:
