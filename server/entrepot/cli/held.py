@@ -24,4 +24,4 @@ def image_pages(client: AdminClient, pattern: str | None = None) -> Iterator[lis
 def held_tags(client: AdminClient) -> Iterator[Document]:
     """Give everything that has a tag."""
     for page in image_pages(client):
-        yield from (image for image in page if not image["reference"].startswith("sha"))
+        yield from (image for image in page if ":" not in image["reference"])

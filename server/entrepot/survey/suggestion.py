@@ -63,7 +63,7 @@ def hidden(value: object, key: str = "") -> object:
     if key == "password":
         return HIDDEN
     if key == "proxy" and "@" in str(value):
-        return str(URL(str(value)).with_user(HIDDEN))
+        return str(URL(str(value)).with_user(None)).replace("://", f"://{HIDDEN}@", 1)
     return value
 
 
