@@ -153,6 +153,7 @@ async def mirroring(
         wired = _wired(registry, upkeep, memory, fills, owner, outbound=outbound)
         wired.clock = clock
         wired.manifests.rules = rules or Rules()
+        fills.set_aside.lied = wired.manifests.ledger.wrong_bytes
         await wired.manifests.ledger.start()
         stack.callback(wired.manifests.ledger.aclose)
         yield wired
@@ -191,8 +192,7 @@ def _wired(
         outbound.on_offline(lambda: made.interrupt(_gone_offline()))
         return made
 
-    registries, catalog = {REGISTRY: registry}, upkeep.cache.catalog
-    metrics, overtake_s = fills.metrics, fills.rules.overtake_s
+    registries, catalog, metrics = {REGISTRY: registry}, upkeep.cache.catalog, fills.metrics
     manifests = Manifests(
         registries=registries,
         store=fills.store,
@@ -200,7 +200,7 @@ def _wired(
         room=fills.room,
         flights=flights("manifest"),
         metrics=metrics,
-        overtake_s=overtake_s,
+        overtake_s=fills.rules.overtake_s,
         negative_ttl_s=30.0,
         clock=fills.room.clock,
         suspect=upkeep.scrub.check,
@@ -223,7 +223,7 @@ def _wired(
             fills=fills,
             flights=flights("size"),
             metrics=metrics,
-            overtake_s=overtake_s,
+            overtake_s=fills.rules.overtake_s,
             suspect=upkeep.suspect,
         ),
         listings=Listings(
@@ -232,7 +232,7 @@ def _wired(
             tags_by_name=tags,
             flights=flights("list"),
             metrics=metrics,
-            overtake_s=overtake_s,
+            overtake_s=fills.rules.overtake_s,
         ),
         offline=OfflineDoor(outbound, manifests, tags, Closure(catalog, fills.store)),
         metrics=metrics,

@@ -153,6 +153,7 @@ async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library
 
 
 def _blobs(manifests: Manifests, fills: Fills, upkeep: Upkeep, flights: Flights[Any, Any]) -> Blobs:
+    fills.set_aside.lied = manifests.ledger.wrong_bytes
     return Blobs(
         registries=manifests.registries,
         store=manifests.store,

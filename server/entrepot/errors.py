@@ -31,7 +31,6 @@
     │   ├── AllThrottled         at least one mirror would have answered, later
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
     │   ├── Untrusted            mirrors answered, and nothing of it may be what the tag means
-    │   ├── SignatureRefused     signatures are asked for, and there is none that counts
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
@@ -249,10 +248,6 @@ class AllFailed(Exhausted):
 
 class Untrusted(Exhausted):
     """Mirrors answered, but neither pin nor policy lets any of it be what the tag means."""
-
-
-class SignatureRefused(Exhausted):
-    """A signature is asked for here, and none was found that counts."""
 
 
 class Offline(Exhausted):

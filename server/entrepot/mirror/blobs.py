@@ -272,6 +272,7 @@ class Blobs:
                 wanted.repository,
                 now,
                 prefer=wanted.prefer,
+                later=[one.name for one in wanted.registry.mirrors if not one.gives_blobs],
                 doubted=self.fills.set_aside.mirrors(digest, names, now),
             ),
             repository=wanted.repository,

@@ -52,26 +52,30 @@ class DigestSearch:
     _told: list[tuple[str, Digest | None, Verdict, str]] = field(default_factory=list)
 
     async def ask(self, mirror: MirrorClient) -> Restored:
-        """Ask one mirror in every way; AttemptError when it cannot help."""
+        """Ask one mirror by the digest; AttemptError when it cannot help."""
         try:
-            manifest = await mirror.get_manifest(self.image.repository, self.digest)
+            return Restored(await mirror.get_manifest(self.image.repository, self.digest))
         except MirrorLied as lie:
             self._told.append((mirror.name, None, Verdict.REFUSED, str(lie)))
             raise
-        except MirrorNotFound:
-            restored = await self._by_name(mirror)
-            if restored is None:
-                raise
-            self._told.append((mirror.name, restored.sent, Verdict.REPAIRED, restored.how))
-            return restored
-        self._told.append((mirror.name, manifest.digest, Verdict.ACCEPTED, ""))
-        return Restored(manifest)
+
+    async def has_names(self) -> bool:
+        """Whether a mirror that knows nothing of the digest can be asked in another way."""
+        if self._names is None:
+            self._names = await self._find_names()
+        return bool(self._names)
+
+    async def ask_by_name(self, mirror: MirrorClient) -> Restored:
+        """Ask one mirror by the tags; AttemptError when it cannot help."""
+        restored = await self._by_name(mirror)
+        if restored is None:
+            raise MirrorNotFound("has not got it under its tags either")
+        self._told.append((mirror.name, restored.sent, Verdict.REPAIRED, restored.how))
+        return restored
 
     def records(self, at: float) -> Iterator[LedgerRecord]:
         """Tell the ledger what came of it: lies, and what was restored; the rest proves itself."""
         for mirror, received, verdict, note in self._told:
-            if verdict is Verdict.ACCEPTED:
-                continue
             served = verdict is not Verdict.REFUSED
             yield LedgerRecord(
                 at=at,
@@ -87,9 +91,7 @@ class DigestSearch:
             )
 
     async def _by_name(self, mirror: MirrorClient) -> Restored | None:
-        if self._names is None:
-            self._names = await self._find_names()
-        for name in self._names:
+        for name in self._names or ():
             expected = Expected(frozenset({self.digest}), name.index)
             try:
                 restored, _ = await from_tags(

@@ -12,15 +12,12 @@ from entrepot.errors import (
     Attempt,
     Exhausted,
     ManifestUnknown,
-    MirrorDenied,
     MirrorDiffers,
-    MirrorFailed,
-    MirrorLied,
     MirrorNotFound,
     MirrorSilent,
     Untrusted,
 )
-from entrepot.mirror.manifests import Manifests, title
+from entrepot.mirror.manifests import Manifests, first_part, title
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import LAST_RESORT_PATIENCE_S, exhausted
 from entrepot.mirror.registry import AskingOrder
@@ -233,30 +230,50 @@ class Inquiry:
                 self._heard[digest] = Heard(manifest)
                 return digest
 
-        async def ask(mirror: MirrorClient) -> Heard:
-            return await self._pinned(mirror, pin)
-
         order = self.manifests.order(self.image)
-        race = self.manifests.contest(self.image, order, ask, self.deadline, Kind.MANIFEST)
-        won = await race.run()
-        self.attempts += race.attempts
-        self._failed(race.attempts, brief=False)
+        by_digest = self.manifests.contest(
+            self.image,
+            order,
+            lambda mirror: self._pinned_digest(mirror, pin),
+            first_part(self.deadline),
+            Kind.MANIFEST,
+        )
+        won = await by_digest.run()
+        if won is None:
+            by_tag = self.manifests.contest(
+                self.image,
+                order,
+                lambda mirror: self._pinned_tag(mirror, pin),
+                self.deadline,
+                Kind.TAG,
+            )
+            won = await by_tag.run()
+            self.attempts += by_tag.attempts
+            self._failed(by_tag.attempts, brief=False)
         if won is not None:
             self._take(won.mirror.name, won.answer)
         else:
             self._give_up_on(self._clients, brief=False)
         return None
 
-    async def _pinned(self, mirror: MirrorClient, pin: Pin) -> Heard:
-        repository = self.image.repository
+    async def _pinned_digest(self, mirror: MirrorClient, pin: Pin) -> Heard:
+        missing = MirrorNotFound("not asked")
         for digest in pin.digests:
             try:
-                manifest = await mirror.get_manifest(repository, digest)
-            except (MirrorNotFound, MirrorDenied, MirrorFailed, MirrorLied):
-                continue  # as mirrors do that have it under its tag only
+                manifest = await mirror.get_manifest(self.image.repository, digest)
+            except MirrorNotFound as error:
+                missing = error
+                continue
             return Heard(manifest, "asked by digest")
+        raise missing
+
+    async def _pinned_tag(self, mirror: MirrorClient, pin: Pin) -> Heard:
         restored, received = await from_tags(
-            self.manifests.restorer, mirror, repository, [self.tag], any_of(pin.digests)
+            self.manifests.restorer,
+            mirror,
+            self.image.repository,
+            [self.tag],
+            any_of(pin.digests),
         )
         if restored is not None:
             return Heard(restored.manifest, restored.how, restored.sent, restored.children)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from entrepot.errors import RequestError, StoreError
+from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.catalog import Catalog
@@ -79,6 +80,20 @@ class Ledger:
         if self._pending and self._flush is None:
             loop = asyncio.get_running_loop()
             self._flush = loop.call_later(_FLUSH_AFTER_S, self._write)
+
+    def wrong_bytes(self, wanted: Wanted, mirror: str) -> None:
+        """Take in that a mirror sent other bytes for a blob than its digest says."""
+        record = LedgerRecord(
+            at=self.clock(),
+            registry=wanted.registry.name,
+            repository=wanted.repository,
+            reference=wanted.digest,
+            mirror=mirror,
+            received=None,
+            verdict=Verdict.REFUSED,
+            note="wrong bytes for a blob",
+        )
+        self.note([record])
 
     def demoted(self, registry: str) -> frozenset[str]:
         """Name the mirrors of a registry whose word was refused within the last hour."""

@@ -20,7 +20,7 @@ from entrepot.mirror.names import ImageName
 from entrepot.mirror.privacy import Privacy
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import AskingOrder, Registry, asking_order
-from entrepot.mirror.restoring import Restorer
+from entrepot.mirror.restoring import Restored, Restorer
 from entrepot.mirror.room import Room
 from entrepot.mirror.rules import Rules
 from entrepot.oci.digest import Digest
@@ -41,6 +41,7 @@ Key = tuple[str, str, str]
 """(registry, repository, reference)"""
 
 MANIFEST_LIMIT_BYTES = 8 * 1024 * 1024
+_FIRST_PART = 0.6
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,12 @@ class Served:
     source: str
     mirror: str = ""
     warning: str = ""
+
+
+def first_part(deadline: float) -> float:
+    """When to stop asking by digest, so that there is time left to ask by tag (loop time)."""
+    now = asyncio.get_running_loop().time()
+    return now + (deadline - now) * _FIRST_PART
 
 
 def title(image: ImageName, reference: str) -> str:
@@ -262,12 +269,30 @@ class Manifests:
         search = DigestSearch(self.catalog, self.rules, self.restorer, self.held, image, digest)
         prefer = hint.mirror if hint is not None else None
         try:
-            won = await self.race(image, str(digest), search.ask, deadline, prefer=prefer)
+            won = await self._search(image, search, deadline, prefer)
         finally:
             self.ledger.note(search.records(self.clock()))
         restored = won.answer
         await self.keep(image, restored.manifest, won.mirror.name)
         return Served(restored.manifest, "miss", won.mirror.name)
+
+    async def _search(
+        self, image: ImageName, search: DigestSearch, deadline: float, prefer: str | None
+    ) -> Won[Restored]:
+        """Ask everybody by the digest, and then, where it has one, by its tag."""
+        order, named = self.order(image, prefer=prefer), await search.has_names()
+        until = first_part(deadline) if named else deadline
+        race = self.contest(image, order, search.ask, until, Kind.MANIFEST)
+        won = await race.run()
+        if won is None and named:
+            again = self.contest(image, order, search.ask_by_name, deadline, Kind.TAG)
+            won = await again.run()
+        if won is not None:
+            return won
+        name = title(image, str(search.digest))
+        error = exhausted(name, tuple(race.attempts), ManifestUnknown)
+        self.remember_absence(image, str(search.digest), error)
+        raise error
 
     async def _proved(self, digest: Digest) -> bytes | None:
         try:

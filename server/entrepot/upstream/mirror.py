@@ -82,6 +82,7 @@ class MirrorClient:
         self.registry = registry
         self.name = settings.name
         self.authority = settings.authority
+        self.gives_blobs = settings.blobs
         self.streams = settings.limits.streams
         self.patience_s = settings.patience
         self._naming = settings.naming

@@ -30,6 +30,7 @@ from entrepot.mirror.names import (
     parse_target,
 )
 from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.signaturedoor import SignatureDoor
 from entrepot.mirror.tags import Tags
 from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
@@ -73,6 +74,7 @@ class Services:
     clients: ClientSettings
     headers_s: float
     not_found_instead_of_5xx: bool
+    signatures: SignatureDoor | None = None
 
 
 class Frontend:
@@ -179,6 +181,14 @@ class Frontend:
         return reply(request, 200, headers, served.manifest.body)
 
     async def _served(self, image: ImageName, reference: Reference, deadline: float) -> Served:
+        """Find a manifest, which may be given only if it is signed as is asked for here."""
+        served = await self._found(image, reference, deadline)
+        door, digest = self._services.signatures, served.manifest.digest
+        if door is not None and not door.is_open(image, digest):
+            await door.pass_through(image, digest, deadline)
+        return served
+
+    async def _found(self, image: ImageName, reference: Reference, deadline: float) -> Served:
         services = self._services
         if services.offline.shut:
             return await services.offline.manifest(image, reference, deadline)

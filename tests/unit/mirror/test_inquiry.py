@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,14 @@ async def test_a_mirror_with_another_image_under_a_pinned_tag_is_passed_over(
         mirroring(tmp_path, liar.url, honest.url, rules=rules(v3_1=GOOD.digest)) as layer,
     ):
         having(liar, BAD)
-        having(honest, GOOD)
+        # written anew, so that nobody has it by its digest
+        anew = json.dumps(json.loads(GOOD.manifest), separators=(",", ":")).encode()
+        honest.put_manifest("pause", "3.1", anew, GOOD.media_type)
         assert await asked(layer) == ("miss", GOOD.manifest)
         assert await level(layer) is Level.PIN
         assert await verdicts(layer) == [
             ("mirror0", Verdict.REFUSED),
-            ("mirror1", Verdict.ACCEPTED),
+            ("mirror1", Verdict.REPAIRED),
         ]
         assert layer.manifests.ledger.demoted(REGISTRY) == {"mirror0"}
         told = layer.metrics.render().decode()

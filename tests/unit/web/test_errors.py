@@ -62,7 +62,6 @@ EXPECTED = {
     "AllThrottled": (503, "TOOMANYREQUESTS"),
     "AllFailed": (502, "UNAVAILABLE"),
     "Untrusted": (502, "DENIED"),
-    "SignatureRefused": (502, "DENIED"),
     "Incomplete": (503, "UNAVAILABLE"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
