@@ -107,6 +107,24 @@ async def test_every_class_of_copy_has_its_line_in_the_ledger(site: Site) -> Non
     assert told["manifest_from"] == "re-serialised"
 
 
+CLASSES = {
+    "verbatim": "verbatim",
+    "single-arch": "single architecture",
+    "re-serialised": "re-serialised",
+    "re-compressed": "re-compressed",
+    "rebuilt": "other",
+}
+
+
+async def test_why_tells_the_class_of_what_each_mirror_has(site: Site) -> None:
+    await site.pull("3.1")
+    told = await site.json("why", NAME, "--mirrors")
+    assert {one["mirror"]: one["fidelity"] for one in told["mirrors"]} == CLASSES
+    text = (await site.run("why", NAME, "--mirrors")).partition("What the mirrors have now:")[2]
+    rows = {line.split()[1]: line for line in text.splitlines() if line[1:2] == "."}
+    assert {name for name, row in rows.items() if f" {CLASSES[name]} " in row} == set(CLASSES)
+
+
 async def test_who_lied_is_refused_demoted_and_told(site: Site) -> None:
     for name in ("verbatim", "re-serialised", "single-arch"):
         await site.mirrors[name].stop()

@@ -60,7 +60,7 @@ def doctor(
     """
     surveying.check_online()
     wanted = _wanted(surveying, names)
-    found = run_survey(_examined(surveying, wanted, sample))
+    found = run_survey(examined(surveying, wanted, sample))
     told = [(one, _suggestion(surveying, one)) for one in found]
     if as_json:
         documents = [examination_document(one, suggested) for one, suggested in told]
@@ -90,9 +90,10 @@ def _wanted(surveying: Surveying, names: Sequence[str]) -> list[Wanted]:
     return [found for found in samples.values() if found is not None]
 
 
-async def _examined(
+async def examined(
     surveying: Surveying, wanted: Sequence[Wanted], sample: Sample | None
 ) -> list[Examination]:
+    """Examine the mirrors with these images, one after the other."""
     manners = Manners(tell=tell_wait)
     examiner = Examiner(surveying.pins, sample)
     registries = [one.registry for one in wanted]

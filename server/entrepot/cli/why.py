@@ -7,16 +7,23 @@ from collections.abc import Iterator
 
 import click
 
-from entrepot.cli.adminclient import AdminClient, Document
-from entrepot.cli.asking import asks
+from entrepot.cli.adminclient import Document, Misused
+from entrepot.cli.asking import answering
+from entrepot.cli.doctor import examined, report
+from entrepot.cli.surveying import Surveying, run_survey, surveys
 from entrepot.cli.wording import ago_text, count_text, size_text
+from entrepot.errors import RequestError
+from entrepot.survey.documents import examination_document
+from entrepot.survey.findings import Examination
+from entrepot.survey.wanted import names_of, read_wanted
 
 
 @click.command()
 @click.argument("image")
+@click.option("--mirrors", is_flag=True, help="Ask every mirror what it has now, as doctor does.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
-@asks
-def why(client: AdminClient, image: str, *, as_json: bool) -> None:
+@surveys
+def why(surveying: Surveying, image: str, *, mirrors: bool, as_json: bool) -> None:
     """Tell where IMAGE came from, and why its tag means what it means.
 
     That is: its digest and what vouches for it, the pin and where that is written, who said so and
@@ -24,12 +31,33 @@ def why(client: AdminClient, image: str, *, as_json: bool) -> None:
 
     Exit status 1 when nothing is known of IMAGE.
     """
-    told = client.get("/v1/why", name=image)
+    with answering(surveying.settings) as client:
+        told = client.get("/v1/why", name=image)
+    examination = _examined(surveying, told["name"]) if mirrors else None
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        more = {} if examination is None else {"mirrors": _found(examination)}
+        click.echo(json.dumps(told | more, indent=2))
         return
     for line in story(told):
         click.echo(line)
+    if examination is not None:
+        click.echo("\nWhat the mirrors have now:\n")
+        for line in report(examination):
+            click.echo(line)
+
+
+def _examined(surveying: Surveying, name: str) -> Examination:
+    surveying.check_online()
+    try:
+        wanted = read_wanted(name, names_of(surveying.settings))
+    except RequestError as error:
+        raise Misused(str(error)) from error
+    [found] = run_survey(examined(surveying, [wanted], None))
+    return found
+
+
+def _found(examination: Examination) -> object:
+    return examination_document(examination)["mirrors"]
 
 
 def story(told: Document) -> Iterator[str]:
