@@ -13,6 +13,7 @@ from entrepot.errors import (
     Exhausted,
     ManifestUnknown,
     MirrorDiffers,
+    MirrorLied,
     MirrorNotFound,
     MirrorSilent,
     Untrusted,
@@ -264,6 +265,11 @@ class Inquiry:
             except MirrorNotFound as error:
                 missing = error
                 continue
+            except MirrorLied as lie:
+                registry = self.image.registry
+                repository = self.image.repository
+                self.manifests.ledger.lied(registry, repository, digest, mirror.name, str(lie))
+                raise
             return Heard(manifest, "asked by digest")
         raise missing
 

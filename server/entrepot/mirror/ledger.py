@@ -83,15 +83,22 @@ class Ledger:
 
     def wrong_bytes(self, wanted: Wanted, mirror: str) -> None:
         """Take in that a mirror sent other bytes for a blob than its digest says."""
+        note = "wrong bytes for a blob"
+        self.lied(wanted.registry.name, wanted.repository, wanted.digest, mirror, note)
+
+    def lied(
+        self, registry: str, repository: RepositoryName, digest: Digest, mirror: str, note: str
+    ) -> None:
+        """Take in that what a mirror sent under a digest cannot be that."""
         record = LedgerRecord(
             at=self.clock(),
-            registry=wanted.registry.name,
-            repository=wanted.repository,
-            reference=wanted.digest,
+            registry=registry,
+            repository=repository,
+            reference=digest,
             mirror=mirror,
             received=None,
             verdict=Verdict.REFUSED,
-            note="wrong bytes for a blob",
+            note=note,
         )
         self.note([record])
 

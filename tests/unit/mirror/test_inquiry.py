@@ -113,6 +113,23 @@ async def test_a_pin_that_comes_after_the_poison_still_keeps_it_back(tmp_path: P
             assert await asked(layer) == ("miss", GOOD.manifest)
 
 
+async def test_wrong_bytes_under_a_pinned_digest_are_written_down(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry() as liar,
+        FakeRegistry() as honest,
+        mirroring(tmp_path, liar.url, honest.url, rules=rules(v3_1=GOOD.digest)) as layer,
+    ):
+        liar.content.put_manifest("pause", None, BAD.manifest, BAD.media_type, GOOD.digest)
+        having(honest, GOOD)
+        assert await asked(layer) == ("miss", GOOD.manifest)
+        [lie, _] = await layer.manifests.ledger.records()
+        assert (lie.mirror, lie.reference, lie.verdict) == (
+            "mirror0",
+            GOOD.digest,
+            Verdict.REFUSED,
+        )
+
+
 async def test_a_pinned_tag_that_no_mirror_has_is_a_404(tmp_path: Path) -> None:
     async with (
         FakeRegistry() as registry,
