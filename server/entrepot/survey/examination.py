@@ -19,6 +19,7 @@ from entrepot.survey.panel import Member, Panel, by_host
 from entrepot.survey.route import route_text
 from entrepot.survey.transfer import Sample, measure
 from entrepot.survey.wanted import Wanted
+from entrepot.trust.fidelity import Fidelity
 from entrepot.trust.pins import Pin, Pins
 from entrepot.upstream.proxy import environment_proxies
 
@@ -57,7 +58,9 @@ class Examiner:
         member, manifest = answer.member, answer.manifest
         found, transfer = Class(None), Transfer()
         if manifest is not None:
-            found = await classifier.classify(member, manifest)
+            found = Class(Fidelity.VERBATIM)  # each of a pin's digests is the owner's
+            if pin is None or not pin.allows(manifest.digest):
+                found = await classifier.classify(member, manifest)
             transfer = await self._transfer(classifier, member, manifest)
         settings = member.settings
         return Finding(

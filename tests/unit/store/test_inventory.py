@@ -105,6 +105,7 @@ async def test_what_has_no_tag_and_no_index_is_there_by_its_digest(shelf: Shelf)
     alone = image("alone")
     await shelf.put(alone)
     assert await shelf.names() == [f"{K8S}/pause:3.1", f"{K8S}/pause@{alone.digest}"]
+    assert [one.level for one in await shelf.inventory.images()] == [int(Level.FIRST), 0]
 
 
 async def test_pages_follow_one_another_to_the_whole_list(shelf: Shelf) -> None:

@@ -8,7 +8,8 @@ from entrepot.survey.findings import Ranges
 from entrepot.survey.transfer import Sample
 from entrepot.trust.fidelity import Fidelity
 from entrepot.trust.level import Level
-from entrepot.trust.pins import Pins
+from entrepot.trust.pinfile import read_pin_file
+from entrepot.trust.pins import Pins, combine
 from fakes.images import artifact, image, index
 from fakes.registry import FakeRegistry
 from unit.survey.surveyed import PAUSE, named, panel_of, pinned_to
@@ -63,3 +64,16 @@ async def test_what_has_no_platforms_is_measured_by_what_it_has() -> None:
         [finding] = found.findings
         assert (finding.fidelity, finding.pinned) == (None, None)
         assert finding.transfer.sound
+
+
+async def test_each_of_a_pins_digests_is_the_owners() -> None:
+    other = index([ONE])
+    lines = ["schema: 1\n", "pins:\n", f"  {PAUSE}: [{BOTH.digest}, {other.digest}]\n"]
+    pins = combine([read_pin_file("pins.yaml", lines)])
+    async with FakeRegistry() as new, FakeRegistry() as old:
+        new.put_image("pause", "3.1", BOTH)
+        old.put_image("pause", "3.1", other)
+        async with panel_of(named(old, "old"), named(new, "new")) as panel:
+            found = await Examiner(pins, None).examine(panel, PAUSE)
+    assert [one.fidelity for one in found.findings] == [Fidelity.VERBATIM] * 2
+    assert all(one.usable for one in found.findings)
