@@ -139,6 +139,8 @@ def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Librar
         rules=tuple(map(str, settings.cache.keep)),
         outbound=services.offline.outbound,
         fills=services.blobs.fills,
+        ledger=services.manifests.ledger,
+        load_rules=lambda: services.manifests.rules,
     )
 
 
@@ -156,7 +158,14 @@ async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library
     room = _room(settings.cache, cache.store, cache.catalog, metrics, names)
     stack.push_async_callback(room.aclose)
     await room.accounts.recount()
-    return Library(names, room, upkeep, tuple(map(str, settings.cache.keep)))
+    return Library(
+        names,
+        room,
+        upkeep,
+        tuple(map(str, settings.cache.keep)),
+        ledger=await _ledger(cache.catalog, stack),
+        load_rules=lambda: rules_of(settings),
+    )
 
 
 def _blobs(manifests: Manifests, fills: Fills, upkeep: Upkeep, flights: Flights[Any, Any]) -> Blobs:

@@ -21,7 +21,8 @@
     │   ├── MirrorDenied         401 or 403 after the token flow (P15: often means "not found")
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
-    │   ├── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    │   ├── MirrorLied           an answer that cannot be true: wrong length, wrong digest, …
+    │   │   └── BlockPage        a web page where a registry should be
     │   ├── MirrorDiffers        an answer, but other bytes than the ones that are known to be right
     │   └── MirrorOffline        not asked: Entrepot is offline
     ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
@@ -178,6 +179,10 @@ class MirrorLied(AttemptError):
     """An answer that cannot be true: HTML for a manifest, a wrong length, a wrong digest."""
 
     outcome = "wrong answer"
+
+
+class BlockPage(MirrorLied):
+    """A web page came where a registry should be: of a network that blocks, or wants a login."""
 
 
 class MirrorDiffers(AttemptError):

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
     "web": {"oci", "config", "mirror"} | COMMON,
+    "survey": {"oci", "config", "upstream", "mirror", "trust"} | COMMON,
     "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
     "app": {
         "assembly",
@@ -52,6 +53,7 @@ MAY_IMPORT = {
         "atrest",
         "archive",
         "clients",
+        "survey",
         "allocator",
         "descriptors",
     }

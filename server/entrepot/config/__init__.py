@@ -10,7 +10,7 @@ from entrepot.config.clients import (
 )
 from entrepot.config.credentials import Credentials
 from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSettings
-from entrepot.config.loading import default_path, load_settings, preset_path
+from entrepot.config.loading import default_path, load_settings, preset_path, written_registry
 from entrepot.config.mirrors import MirrorSettings, TagRuleSettings
 from entrepot.config.problems import ConfigError, Problem
 from entrepot.config.routes import RedirectRule
@@ -54,4 +54,5 @@ __all__ = [
     "default_path",
     "load_settings",
     "preset_path",
+    "written_registry",
 ]

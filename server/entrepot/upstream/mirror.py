@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from yarl import URL
 
 from entrepot.config import MirrorSettings, TimeoutSettings
-from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound, MirrorSilent
+from entrepot.errors import (
+    BlockPage,
+    DigestInvalid,
+    MirrorFailed,
+    MirrorLied,
+    MirrorNotFound,
+    MirrorSilent,
+)
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
 from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1
@@ -88,12 +95,13 @@ class MirrorClient:
         self._outbound.on_offline(self._hang_up)
         self._transport = Transport(settings, timeouts, self._outbound, certificates)
         server = TokenServer(self._transport, timeouts.stall)
+        self._authenticator = Authenticator(settings, server, TokenCache(self._owner))
         self._asker = Asker(
             registry,
             settings,
             (gates or Gates()).of(settings.url, settings.limits),
             self._transport,
-            Authenticator(settings, server, TokenCache(self._owner)),
+            self._authenticator,
             stall_s=timeouts.stall,
         )
         self.health = self._asker.health
@@ -123,6 +131,11 @@ class MirrorClient:
     def quota(self) -> Quota | None:
         """What the mirror last said of the pulls it still grants."""
         return self._asker.quota.quota
+
+    @property
+    def token_servers(self) -> tuple[str, ...]:
+        """Name the token servers that were asked on its behalf, as far as is known by now."""
+        return self._authenticator.token_servers
 
     def ready_in(self, now: float, kind: Kind = Kind.BLOB) -> float:
         """Tell the seconds until a question may be sent, by all that is known; 0 for now."""
@@ -170,7 +183,7 @@ class MirrorClient:
                 raise await self._asker.refusal(answer)
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html":
-                raise MirrorLied(_BLOCK_PAGE, status=200)
+                raise BlockPage(_BLOCK_PAGE, status=200)
             body = await self._read(answer)
         expected = reference if isinstance(reference, Digest) else None
         try:
@@ -190,7 +203,7 @@ class MirrorClient:
         async with self._asker.asking(question) as answer:
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
-                raise MirrorLied(_BLOCK_PAGE, status=200)
+                raise BlockPage(_BLOCK_PAGE, status=200)
             coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
             size = None if coded else parse_length(headers.get("Content-Length"))
             if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
@@ -295,7 +308,7 @@ class MirrorClient:
                 raise await self._asker.refusal(answer)
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html":
-                raise MirrorLied(_BLOCK_PAGE, status=answer.status)
+                raise BlockPage(_BLOCK_PAGE, status=answer.status)
             if answer.status == 206:
                 told = parse_content_range(headers.get("Content-Range"))
                 return None if told is None else told.size
@@ -357,7 +370,7 @@ def _judge_manifest(body: bytes, headers: Mapping[str, str], expected: Digest | 
 def _judge_head(headers: Mapping[str, str], reference: Reference) -> ManifestHead:
     media_type = bare(headers.get("Content-Type"))
     if media_type == "text/html":
-        raise MirrorLied(_BLOCK_PAGE, status=200)
+        raise BlockPage(_BLOCK_PAGE, status=200)
     digest = _read_digest(headers.get("Docker-Content-Digest"))
     if isinstance(reference, Digest):
         comparable = digest is not None and digest.algorithm == reference.algorithm

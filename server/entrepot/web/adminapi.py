@@ -6,6 +6,7 @@ All of it needs the token, looking too: names of images are nobody else's busine
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -23,6 +24,12 @@ from entrepot.mirror.documents import (
     status_document,
 )
 from entrepot.mirror.library import Library
+from entrepot.mirror.origindocuments import (
+    origin_document,
+    record_document,
+    standing_document,
+    suspect_document,
+)
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
 
@@ -55,6 +62,10 @@ class AdminApi:
             ("GET", "/v1/keeps", self.keeps),
             ("POST", "/v1/keeps", self.keep),
             ("DELETE", "/v1/keeps", self.unkeep),
+            ("GET", "/v1/why", self.why),
+            ("GET", "/v1/ledger", self.ledger),
+            ("GET", "/v1/ledger/mirrors", self.standings),
+            ("GET", "/v1/ledger/suspects", self.suspects),
         ):
             router.add_route(method, path, guard.protect(_in_json(answer)))
         router.add_post("/v1/verify", guard.protect(self.verify))
@@ -122,6 +133,33 @@ class AdminApi:
         """Keep no more what was told to be kept."""
         return {"pattern": await self._library.unkeep(_named(request, "pattern"))}
 
+    async def why(self, request: web.Request) -> Document:
+        """Tell where an image came from."""
+        return origin_document(await self._library.origins.why(_named(request)))
+
+    async def ledger(self, request: web.Request) -> Document:
+        """Tell the newest records, oldest first; with `limit` of them there may be older ones."""
+        query, limit = request.query, _limit(request)
+        found = await self._library.origins.records(
+            mirror=query.get("mirror"),
+            image=query.get("image"),
+            since=_seconds(request, "since"),
+            limit=limit,
+        )
+        records = [record_document(record) for record in found]
+        return {"records": records, "more": len(found) == limit}
+
+    async def standings(self, request: web.Request) -> Document:
+        """Tell how mirrors stand."""
+        found = await self._library.origins.standings(_seconds(request, "since") or 0.0)
+        return {"mirrors": [standing_document(standing) for standing in found]}
+
+    async def suspects(self, request: web.Request) -> Document:
+        """Tell what came from a mirror that nothing better vouches for."""
+        mirror, before = _named(request, "mirror"), _seconds(request, "before")
+        found = await self._library.origins.came_from(mirror, before)
+        return {"suspects": [suspect_document(suspect) for suspect in found]}
+
     async def verify(self, request: web.Request) -> web.StreamResponse:
         """Hash one image or everything again; a line of JSON for each blob, as it is found.
 
@@ -177,6 +215,20 @@ def _limit(request: web.Request) -> int:
     if not told.isdecimal() or not 0 < int(told[:6]) <= MOST_IMAGES or len(told) > 6:
         raise NameInvalid(f"limit is a number from 1 to {MOST_IMAGES}")
     return int(told)
+
+
+def _seconds(request: web.Request, key: str) -> float | None:
+    """Read a time of the epoch."""
+    told = request.query.get(key)
+    if told is None:
+        return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise NameInvalid(f"{key} is a time in seconds of the epoch")
+    return seconds
 
 
 async def _told(request: web.Request, key: str, kind: type[object]) -> object:
