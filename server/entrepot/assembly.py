@@ -31,6 +31,7 @@ from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.mirror.watermarks import Limits
+from entrepot.setup.offer import Offer
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
@@ -103,8 +104,19 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
+        setup=offer_of(settings),
     )
     return services, upkeep
+
+
+def offer_of(settings: Settings) -> Offer:
+    """Say which registries a node can be pointed at us for, by all their names."""
+    names = [one for name, it in settings.registries.items() for one in (name, *it.aliases)]
+    ports = {}
+    for listen in settings.listen:
+        if listen.registry is not None:
+            ports.setdefault(listen.registry, listen.port)
+    return Offer(tuple(dict.fromkeys(names)), ports)
 
 
 def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Library:

@@ -23,14 +23,14 @@ MAY_IMPORT = {
     "descriptors": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
-    "clients": {"oci"} | COMMON,
+    "setup": set[str](),
     "trust": {"oci"} | COMMON,
     "store": {"oci"} | COMMON,
     "config": {"oci"} | COMMON,
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
-    "web": {"oci", "config", "mirror"} | COMMON,
-    "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
+    "web": {"oci", "config", "mirror", "setup"} | COMMON,
+    "assembly": {"oci", "config", "mirror", "setup", "store", "upstream", "trust", "web"} | COMMON,
     "app": {
         "assembly",
         "oci",
@@ -50,7 +50,7 @@ MAY_IMPORT = {
         "app",
         "atrest",
         "archive",
-        "clients",
+        "setup",
         "allocator",
         "descriptors",
     }
@@ -67,7 +67,7 @@ LIBRARIES = {
     "pydantic": {"config"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
-PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
+PURE = {"oci": {"asyncio", "os"}, "setup": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
 
 
 def name_of(path: Path, root: Path) -> str:

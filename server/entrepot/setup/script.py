@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 
 from entrepot.setup.client import Client
 from entrepot.setup.plan import CERTS_D, File, Merge, Plan
@@ -17,19 +17,22 @@ from entrepot.setup.wanted import Wanted
 
 _EOF = "ENTREPOT_EOF"
 _HOOKS = {
-    "containerd": "containerd.sh",
-    "nerdctl": "nerdctl.sh",
-    "podman": "containers.sh",
-    "crio": "containers.sh",
+    "containerd": ("inforce.sh", "containerd.sh"),
+    "nerdctl": ("nerdctl.sh",),
+    "podman": ("containers.sh",),
+    "crio": ("containers.sh",),
 }
 # Units that lose nothing by being restarted or reloaded: containers go on running.
 _UNITS = {"containerd": "containerd", "docker": "docker", "crio": "crio"}
 
 
-@cache
-def shell_file(name: str) -> str:
-    """Read a part of the scripts that is the same for everybody; once, when it is first needed."""
-    return (files("entrepot.setup") / "shell" / name).read_text(encoding="utf-8")
+SHELL = MappingProxyType(
+    {
+        part.name: part.read_text(encoding="utf-8")
+        for part in (files("entrepot.setup") / "shell").iterdir()
+    }
+)
+"""The parts of the scripts that are the same for everybody, by file name."""
 
 
 def setup_script(client: Client, wanted: Wanted) -> str:
@@ -41,23 +44,23 @@ def setup_script(client: Client, wanted: Wanted) -> str:
         f"# Entrepot: points {client.title} on this node at a mirror on the LAN; --help tells more.",
         "set -eu",
         "",
-        shell_file("common.sh"),
-        shell_file("setup.sh"),
+        SHELL["common.sh"],
+        SHELL["setup.sh"],
         "write_programs() {",
         "  :",
-        *(_here(f"  cat >\"$stage/{one.value}.awk\"", shell_file(f"{one.value}.awk"))
+        *(_here(f"  cat >\"$stage/{one.value}.awk\"", SHELL[f"{one.value}.awk"])
           for one in sorted(merges, key=lambda one: one.value)),
         "}",
         "",
     ]
-    if client.name in _HOOKS:
-        parts.append(shell_file(_HOOKS[client.name]))
+    parts += (SHELL[name] for name in _HOOKS.get(client.name, ()))
     parts += _plans(generations, client)
     parts += [
         f"client={client.name}",
         f"title={shlex.quote(client.title)}",
         f"mirrors={shlex.quote(' '.join(one.url for one in wanted.endpoints))}",
         f"ca={shlex.quote(wanted.ca or '')}",
+        f"restart={shlex.quote(generations[-1][1].restart)}",
         f"restarts={_UNITS.get(client.name, '')}",
         f"needs_version={'yes' if _depends_on_version(generations) else ''}",
         f"ask_version() {{ {client.ask}; }}",
