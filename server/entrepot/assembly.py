@@ -111,12 +111,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
 
 def offer_of(settings: Settings) -> Offer:
     """Say which registries a node can be pointed at us for, by all their names."""
-    names = [one for name, it in settings.registries.items() for one in (name, *it.aliases)]
-    ports = {}
-    for listen in settings.listen:
-        if listen.registry is not None:
-            ports.setdefault(listen.registry, listen.port)
-    return Offer(tuple(dict.fromkeys(names)), ports)
+    return Offer(settings.names, settings.own_ports)
 
 
 def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Library:

@@ -15,10 +15,12 @@ _COMMANDS = {
     "health": "entrepot.cli.health",
     "keep": "entrepot.cli.keep",
     "ls": "entrepot.cli.ls",
+    "node-doctor": "entrepot.cli.node_doctor",
     "offline": "entrepot.cli.offline",
     "rm": "entrepot.cli.rm",
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",
+    "setup": "entrepot.cli.setup",
     "verify": "entrepot.cli.verify",
 }
 

@@ -23,9 +23,7 @@ def buildkit_plan(version: Version, wanted: Wanted) -> Plan:
             tables.append(f'[registry."{endpoint.address}"]\n  http = true\n')
         elif wanted.ca is not None:
             tables.append(f'[registry."{endpoint.address}"]\n  ca = ["{ROOT}{wanted.ca}"]\n')
-    notes = [
-        "For docker buildx: docker buildx create --use --config /etc/buildkit/buildkitd.toml"
-    ]
+    notes = ["For docker buildx: docker buildx create --use --config /etc/buildkit/buildkitd.toml"]
     if wanted.strict:
         notes.append("BuildKit asks the registry itself when no mirror has the image.")
     return Plan(

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from entrepot.setup import buildkit, clusters, containerd, containers, distributions, docker, rancher
+from entrepot.setup import (
+    buildkit,
+    clusters,
+    containerd,
+    containers,
+    distributions,
+    docker,
+    rancher,
+)
 from entrepot.setup.plan import Plan
 from entrepot.setup.version import Version
 from entrepot.setup.wanted import Wanted

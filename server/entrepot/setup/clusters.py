@@ -49,9 +49,11 @@ def kind_plan(version: Version, wanted: Wanted) -> Plan:
             File(f"~/{_KIND}/kind.yaml", text),
         ),
         notes=(
-            f"Then: kind create cluster --config ~/{_KIND}/kind.yaml  (add nodes, each with the"
-            " same extraMounts). A cluster that runs: docker exec NODE sh, and there the one line"
-            " for containerd.",
+            (
+                f"Then: kind create cluster --config ~/{_KIND}/kind.yaml  (add nodes, each with the"
+                " same extraMounts). A cluster that runs: docker exec NODE sh, and there the one line"
+                " for containerd."
+            ),
         ),
     )
 
@@ -72,10 +74,14 @@ def minikube_plan(version: Version, wanted: Wanted) -> Plan:
             *containers_files(wanted, files),
         ),
         notes=(
-            "Then: minikube start (--container-runtime=containerd or cri-o); what is there is"
-            " copied into the node at every start.",
-            "With the docker runtime, for Docker Hub alone: minikube start"
-            f" --registry-mirror={hub} --insecure-registry={first.address}",
+            (
+                "Then: minikube start (--container-runtime=containerd or cri-o); what is there is"
+                " copied into the node at every start."
+            ),
+            (
+                "With the docker runtime, for Docker Hub alone: minikube start"
+                f" --registry-mirror={hub} --insecure-registry={first.address}"
+            ),
         ),
     )
 

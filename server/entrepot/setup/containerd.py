@@ -70,16 +70,15 @@ def config_path_file(path: str, directory: str, config_version: int) -> File:
 
 
 def legacy_plan(path: str, version: Version, wanted: Wanted, restart: str) -> Plan:
-    """`registry.mirrors` in the file at `path`, which 1.5 and later replace by files of their own."""
+    """`registry.mirrors` in the file at `path`, which 1.5 and later replace by other files."""
     if version < _STAR:
         without = [one for one in wanted.registries if one not in wanted.ports]
         if without == list(wanted.registries):
             return Plan(impossible=own_port_needed("containerd before 1.3", "k8s.gcr.io", 5002))
-        mirrors = {
-            one: [own.url] for one in wanted.registries if (own := wanted.own_endpoint(one))
-        }
-        notes = [f"Not mirrored, for want of a port of their own: {', '.join(without)}."]
-        notes = notes if without else []
+        mirrors = {one: [own.url] for one in wanted.registries if (own := wanted.own_endpoint(one))}
+        notes = []
+        if without:
+            notes.append(f"Not mirrored, for want of a port of their own: {', '.join(without)}.")
         if wanted.ca is not None:
             notes.append("This containerd trusts only the system's certificates: add the CA there.")
     else:
@@ -138,7 +137,7 @@ def own_port_needed(who: str, registry: str, port: int) -> str:
 
 
 def nerdctl_plan(version: Version, wanted: Wanted) -> Plan:
-    """nerdctl looks at the directory by itself (C-10)."""
+    """Give nerdctl the same files, for it looks at the directory by itself (C-10)."""
     del version
     return Plan(
         files=hosts_files(CERTS_D, wanted, knows_default=True),

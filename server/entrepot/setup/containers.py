@@ -18,8 +18,12 @@ def podman_plan(version: Version, wanted: Wanted) -> Plan:
     del version
     return Plan(
         files=(*containers_files(wanted),),
-        notes=("podman, skopeo and buildah read it at every pull; `skopeo inspect` asks the"
-               " registry itself for tags unless it is given --no-tags.",),
+        notes=(
+            (
+                "podman, skopeo and buildah read it at every pull; `skopeo inspect` asks the"
+                " registry itself for tags unless it is given --no-tags."
+            ),
+        ),
     )
 
 

@@ -24,7 +24,9 @@ def microk8s_plan(version: Version, wanted: Wanted) -> Plan:
     restart = "snap restart microk8s.daemon-containerd"
     if version >= _MICROK8S_HOSTS:
         return Plan(
-            files=hosts_files(f"{_MICROK8S}/certs.d", wanted, knows_default=version >= Version(1, 27)),
+            files=hosts_files(
+                f"{_MICROK8S}/certs.d", wanted, knows_default=version >= Version(1, 27)
+            ),
             notes=("containerd reads hosts.toml anew at every pull.",),
         )
     # With the registry in the path, whichever of containerd 1.3 and 1.4 it is.

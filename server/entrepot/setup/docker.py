@@ -50,12 +50,16 @@ def _notes(version: Version, wanted: Wanted) -> list[str]:
     prefixed = f"docker pull {wanted.endpoints[0].address}/k8s.gcr.io/pause:3.1"
     if version >= _HOSTS:
         return [
-            "The files below certs.d count with the containerd image store (`docker info` says"
-            f" io.containerd.snapshotter.v1); with the classic one write {prefixed}"
+            (
+                "The files below certs.d count with the containerd image store (`docker info` says"
+                f" io.containerd.snapshotter.v1); with the classic one write {prefixed}"
+            )
         ]
     notes = [
-        "This Docker mirrors Docker Hub alone. Anything else by way of the mirror:"
-        f" {prefixed}  (29 with the containerd image store mirrors all)"
+        (
+            "This Docker mirrors Docker Hub alone. Anything else by way of the mirror:"
+            f" {prefixed}  (29 with the containerd image store mirrors all)"
+        )
     ]
     if wanted.strict:
         notes.append("This Docker asks Docker Hub itself when the mirror has not got an image.")

@@ -1,4 +1,4 @@
-"""hosts.toml, the one form that containerd, nerdctl, dockerd and microk8s read (rules C-4 to C-8)."""
+"""hosts.toml, which containerd, nerdctl, dockerd and microk8s read (rules C-4 to C-8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server has to say at /setup/: which registries it mirrors, and the pages made from that."""
+"""What a server has to say at /setup/: its registries, and the pages made from them."""
 
 from __future__ import annotations
 

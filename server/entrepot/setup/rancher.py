@@ -33,7 +33,7 @@ def _rancher_plan(name: str, version: Version, wanted: Wanted) -> Plan:
         if late:
             names.append("*")
         else:
-            notes.append(f"This {name} knows no \"*\": only these registries are mirrored.")
+            notes.append(f'This {name} knows no "*": only these registries are mirrored.')
     text = "mirrors:\n" + "".join(_mirror(one, version, wanted) for one in names)
     secure = [one for one in dict.fromkeys(wanted.endpoints) if not one.is_plain]
     if wanted.ca is not None:

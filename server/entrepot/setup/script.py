@@ -41,15 +41,17 @@ def setup_script(client: Client, wanted: Wanted) -> str:
     merges = {file.merge for _, plan in generations for file in plan.files} - {Merge.WHOLE}
     parts = [
         "#!/bin/sh",
-        f"# Entrepot: points {client.title} on this node at a mirror on the LAN; --help tells more.",
+        f"# Entrepot: points {client.title} on this node at a mirror on the LAN; see --help.",
         "set -eu",
         "",
         SHELL["common.sh"],
         SHELL["setup.sh"],
         "write_programs() {",
         "  :",
-        *(_here(f"  cat >\"$stage/{one.value}.awk\"", SHELL[f"{one.value}.awk"])
-          for one in sorted(merges, key=lambda one: one.value)),
+        *(
+            _here(f'  cat >"$stage/{one.value}.awk"', SHELL[f"{one.value}.awk"])
+            for one in sorted(merges, key=lambda one: one.value)
+        ),
         "}",
         "",
     ]
