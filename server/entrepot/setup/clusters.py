@@ -23,7 +23,7 @@ apiVersion: kind.x-k8s.io/v1alpha4
 nodes:
   - role: control-plane
     extraMounts:
-      - hostPath: {home}/{kind}/certs.d
+      - hostPath: "{home}/{kind}/certs.d"
         containerPath: {certs_d}
         readOnly: true
 """
@@ -51,8 +51,8 @@ def kind_plan(version: Version, wanted: Wanted) -> Plan:
         notes=(
             (
                 f"Then: kind create cluster --config ~/{_KIND}/kind.yaml  (add nodes, each with the"
-                " same extraMounts). A cluster that runs: docker exec NODE sh, and there the one line"
-                " for containerd."
+                " same extraMounts). In a node that runs (docker exec NODE sh): the one line"
+                " for containerd there."
             ),
         ),
     )

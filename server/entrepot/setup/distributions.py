@@ -11,12 +11,14 @@ from entrepot.setup.wanted import Wanted
 _MICROK8S = "/var/snap/microk8s/current/args"
 _MICROK8S_13 = Version(1, 19)  # containerd 1.3, which keeps an endpoint's path
 _MICROK8S_HOSTS = Version(1, 23)
-MICROK8S_THRESHOLDS = (Version(1, 14), _MICROK8S_13, _MICROK8S_HOSTS)
+_MICROK8S_DEFAULT = Version(1, 27)  # containerd 1.6.17 or later
+MICROK8S_THRESHOLDS = (Version(1, 14), _MICROK8S_13, _MICROK8S_HOSTS, _MICROK8S_DEFAULT)
 
 _K0S_CERTS_D = "/etc/k0s/certs.d"
 _K0S_DROP_IN = "/etc/k0s/containerd.d/entrepot.toml"
 _K0S_DROP_INS = Version(1, 27)
-K0S_THRESHOLDS = (Version(0), _K0S_DROP_INS)
+_K0S_TWO = Version(1, 35)  # containerd 2
+K0S_THRESHOLDS = (Version(0), _K0S_DROP_INS, _K0S_TWO)
 
 
 def microk8s_plan(version: Version, wanted: Wanted) -> Plan:
@@ -25,7 +27,7 @@ def microk8s_plan(version: Version, wanted: Wanted) -> Plan:
     if version >= _MICROK8S_HOSTS:
         return Plan(
             files=hosts_files(
-                f"{_MICROK8S}/certs.d", wanted, knows_default=version >= Version(1, 27)
+                f"{_MICROK8S}/certs.d", wanted, knows_default=version >= _MICROK8S_DEFAULT
             ),
             notes=("containerd reads hosts.toml anew at every pull.",),
         )
@@ -42,7 +44,8 @@ def k0s_plan(version: Version, wanted: Wanted) -> Plan:
             " as its documentation says, then use the settings for containerd with"
             f' config_path = "{_K0S_CERTS_D}"'
         )
-    text = f'version = 2\n\n[{TABLES[2]}.registry]\n  config_path = "{ROOT}{_K0S_CERTS_D}"\n'
+    number = 3 if version >= _K0S_TWO else 2
+    text = f'version = {number}\n\n[{TABLES[number]}.registry]\n  config_path = "{ROOT}{_K0S_CERTS_D}"\n'
     return Plan(
         files=(
             *hosts_files(_K0S_CERTS_D, wanted, knows_default=True),

@@ -84,8 +84,9 @@ def _plans(generations: list[tuple[Version, Plan]], client: Client) -> Iterator[
         whole = tuple(file for file in plan.files if file.merge is Merge.WHOLE)
         name = ""
         if whole:
+            known = whole in shared
             name = shared.setdefault(whole, f"files_{len(shared) + 1}")
-            if len(shared) == int(name.removeprefix("files_")):
+            if not known:
                 yield "\n".join([f"{name}() {{", *map(_whole, whole), "}", ""])
         yield from _plan(f"plan_{_word(version)}", name, plan)
     yield "plan() {"

@@ -41,9 +41,9 @@ function goes(path,   i) {
   for (i = 1; i <= drops; i++) if (below(path, dropped[i])) return 1
   return 0
 }
-# A key outside our tables that means something inside them.
-function clashes(path,   name, i) {
-  for (name in ours) if (below(path, name)) return 1
+# A key outside our tables, and the tables below them, that means something inside them.
+function clashes(path, table,   name, i) {
+  for (name in ours) if (below(path, name) && !below(table, name)) return 1
   for (i = 1; i <= drops; i++) if (below(path, dropped[i])) return 1
   return 0
 }
@@ -67,7 +67,7 @@ BEGIN {
   key = bare($0)
   if (nesting <= 0 && !gone && key ~ /^[^=]+=/) {
     key = $0; sub(/=.*/, "", key)
-    if (clashes(table parts(key))) { failed = 3; exit 3 }
+    if (clashes(table parts(key), table)) { failed = 3; exit 3 }
   }
   nesting += depth($0)
   if (gone) { waiting = ($0 ~ /^[ \t]*(#.*)?$/) ? waiting $0 "\n" : ""; next }

@@ -15,8 +15,8 @@ function ours(key, column,   n, lines, i, out) {
 }
 function flush() {
   if (top == "") return
-  out = out ours(top, column > 0 ? column : 2) held
-  done[top] = 1; top = ""; held = ""; column = 0; gone = 0
+  out = out ours(top, column > 0 ? column : 2) held waiting
+  done[top] = 1; top = ""; held = ""; waiting = ""; column = 0; gone = 0
 }
 BEGIN {
   while ((getline line < payload) > 0) {
@@ -30,6 +30,7 @@ BEGIN {
   flush()
   out = out $0 "\n"
   key = name($0)
+  if ($0 ~ /^\t/) { failed = 3; exit 3 }
   if (key in block) {
     if ($0 !~ /^[^ ]+:[ \t]*(#.*)?$/ || key in done) { failed = 3; exit 3 }
     top = key
@@ -37,12 +38,14 @@ BEGIN {
   next
 }
 top == "" { out = out $0 "\n"; next }
-blank($0) { if (!gone) held = held $0 "\n"; next }
+# Comments and gaps belong to what follows them.
+blank($0) { waiting = waiting $0 "\n"; next }
 {
   if (column == 0) column = indent($0)
   if (indent($0) < column || $0 ~ /\t/) { failed = 3; exit 3 }
   if (indent($0) == column) gone = (top, name($0)) in entry
-  if (!gone) held = held $0 "\n"
+  if (!gone) held = held waiting $0 "\n"
+  waiting = ""
 }
 END {
   if (failed) exit failed
