@@ -45,11 +45,11 @@ def k0s_plan(version: Version, wanted: Wanted) -> Plan:
             f' config_path = "{_K0S_CERTS_D}"'
         )
     number = 3 if version >= _K0S_TWO else 2
-    text = f'version = {number}\n\n[{TABLES[number]}.registry]\n  config_path = "{ROOT}{_K0S_CERTS_D}"\n'
+    table = f'[{TABLES[number]}.registry]\n  config_path = "{ROOT}{_K0S_CERTS_D}"\n'
     return Plan(
         files=(
             *hosts_files(_K0S_CERTS_D, wanted, knows_default=True),
-            File(_K0S_DROP_IN, text),
+            File(_K0S_DROP_IN, f"version = {number}\n\n{table}"),
         ),
         restart="systemctl restart k0sworker || systemctl restart k0scontroller",
         notes=("containerd reads hosts.toml anew at every pull.",),

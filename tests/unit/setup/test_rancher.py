@@ -60,8 +60,17 @@ def test_before_1_19_the_registry_is_in_the_path() -> None:
 
 @pytest.mark.parametrize(
     ("version", "late"),
-    [("1.26.12", False), ("1.26.13", True), ("1.27.9", False), ("1.28.5", False), ("1.28.6", True)]
-    + [("1.29.0", False), ("1.29.1", True), ("1.33.0", True), ("1.22.3", False)],
+    [
+        ("1.22.3", False),
+        ("1.26.12", False),
+        ("1.26.13", True),
+        ("1.27.9", False),
+        ("1.28.5", False),
+        ("1.28.6", True),
+        ("1.29.0", False),
+        ("1.29.1", True),
+        ("1.33.0", True),
+    ],
 )
 def test_what_came_in_january_2024(version: str, late: bool) -> None:
     """ "*" and the switch without which the registry itself is always asked last."""
