@@ -19,6 +19,10 @@ case "$*" in
   *) exit 1 ;;
 esac
 """
+_APPLETS = (
+    *("awk", "cat", "chmod", "cmp", "cp", "cut", "diff", "find", "grep", "head", "id", "mkdir"),
+    *("mktemp", "mv", "readlink", "rm", "rmdir", "sed", "sort", "stat", "tail", "tr", "uniq"),
+)
 
 
 class Node:
@@ -27,12 +31,17 @@ class Node:
     What is installed on this machine is there as well, behind what `program` installs.
     """
 
-    def __init__(self, directory: Path, shell: str = "dash") -> None:
+    def __init__(self, directory: Path, *, busybox: bool = False) -> None:
+        """`busybox`: shell, awk, sed and all the like are its own, as on small systems."""
         self.root = directory / "root"
-        self._shell = shell
+        self._shell = require_program("busybox") if busybox else require_program("dash")
         self._programs = directory / "bin"
         for made in (self.root / "var/lib", self.root / "home", self._programs):
             made.mkdir(parents=True)
+        for applet in ("sh", *_APPLETS) if busybox else ():
+            (self._programs / applet).symlink_to(self._shell)
+        if busybox:
+            self._shell = self._programs / "sh"
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -71,7 +80,7 @@ class Node:
         """
         file = self._programs.parent / "script.sh"
         file.write_text(script)
-        return await self.command(require_program(self._shell), file, *words)
+        return await self.command(self._shell, file, *words)
 
     async def command(self, *command: str | Path) -> str:
         """Run any program on it, its complaints among what is given back."""

@@ -24,6 +24,13 @@ _ANY = Endpoint("http", "mirror.invalid", 5000)  # --remove needs none, and asks
 @click.argument("mirrors", metavar="[MIRROR]...", nargs=-1)
 @click.option("--version", "given", metavar="X.Y.Z", help="Of the client; asked of it if left out.")
 @click.option("--registry", "registries", metavar="NAME", multiple=True, help="Only this one.")
+@click.option(
+    "--port",
+    "ports",
+    metavar="NAME=PORT",
+    multiple=True,
+    help="The mirror's port that means this registry alone, for clients that name none.",
+)
 @click.option("--default", "everything", is_flag=True, help="All registries there are.")
 @click.option("--strict", is_flag=True, help="Never ask the registry itself.")
 @click.option("--ca", metavar="/PATH", help="The node's file with the CA of an https:// mirror.")
@@ -39,6 +46,7 @@ def setup(
     *,
     given: str | None,
     registries: tuple[str, ...],
+    ports: tuple[str, ...],
     everything: bool,
     strict: bool,
     ca: str | None,
@@ -69,7 +77,7 @@ def setup(
             everything=everything,
             strict=strict,
             ca=ca,
-            ports=settings.own_ports,
+            ports={**settings.own_ports, **dict(map(_port, ports))},
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -80,6 +88,13 @@ def setup(
             words += ["--version", given]
         raise SystemExit(run_script(setup_script(chosen, wanted), words))
     _show(chosen, wanted, version or _installed(chosen))
+
+
+def _port(text: str) -> tuple[str, int]:
+    registry, _, port = text.rpartition("=")
+    if not registry or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise ValueError(f"not a registry and its port: {text!r}; write k8s.gcr.io=5002")
+    return registry, int(port)
 
 
 def run_script(text: str, words: list[str]) -> int:

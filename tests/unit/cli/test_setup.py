@@ -42,6 +42,8 @@ def test_the_registries_are_those_of_the_settings(tmp_path: Path) -> None:
     _, said = typed("containerd", "m:5000", "--version", "1.2.0", "--config", str(file))
     assert '"k8s.gcr.io"]\n  endpoint = ["http://m:5002"]' in said
     assert '"registry.k8s.io"]\n  endpoint = ["http://m:5002"]' in said
+    _, said = typed("containerd", "m:5000", "--version", "1.2.0", "--port", "quay.io=5004")
+    assert '"quay.io"]\n  endpoint = ["http://m:5004"]' in said
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,8 @@ def test_the_registries_are_those_of_the_settings(tmp_path: Path) -> None:
         (("containerd", "m", "--version", "x"), "not a version"),
         (("containerd", "m", "--version", "1.1"), "nothing is known"),
         (("docker", "m", "--version", "20.10"), "Docker before 25"),
+        (("containerd", "m", "--port", "k8s.gcr.io"), "write k8s.gcr.io=5002"),
+        (("containerd", "m", "--port", "k8s.gcr.io=70000"), "write k8s.gcr.io=5002"),
         (("nothing", "m"), "nothing"),
         (("containerd", "m", "--config", "/nowhere.yaml"), "nowhere"),
     ],

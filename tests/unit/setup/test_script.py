@@ -29,6 +29,7 @@ VERSIONS = {
     "kind": "0.20.0",
 }
 FORCE = ("--force",)
+OLD = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = ""\n[grpc]\n'
 
 
 def version_of(name: str) -> tuple[str, ...]:
@@ -63,6 +64,22 @@ async def test_what_it_writes_is_the_plan_and_all_of_it_can_be_undone(
     assert "Nothing to change" in again
     assert node.tree() == after
     await node.run(script(name, wanted), "--remove")
+    assert node.tree() == before
+
+
+@pytest.mark.parametrize("name", ["containerd", "docker", "k3s"])
+async def test_a_small_system_does_as_well(name: str, tmp_path: Path) -> None:
+    """Alpine and many boards have nothing but busybox."""
+    node = Node(tmp_path, busybox=True)
+    node.program("curl", "{}")
+    node.put(CONFIG, OLD)
+    node.put("/etc/docker/daemon.json", "{}")
+    node.put("/etc/rancher/k3s/registries.yaml", "mirrors:\n  a.b: {}\n")
+    before = node.tree()
+    await node.run(script(name), *version_of(name))
+    assert node.tree() != before
+    assert "Nothing to change" in await node.run(script(name), *version_of(name))
+    await node.run(script(name), "--remove")
     assert node.tree() == before
 
 

@@ -20,9 +20,9 @@ function bare(line) {
   return line
 }
 function header(line,   text) {
-  if (bare(line) !~ /^[ \t]*\[[^\[\]]+\][ \t]*$/) return ""
+  if (bare(line) !~ /^[ \t]*\[[^][]+\][ \t]*$/) return ""
   text = line
-  sub(/^[ \t]*\[/, "", text); sub(/\][^\]]*$/, "", text)
+  sub(/^[ \t]*\[/, "", text); sub(/\][^]]*$/, "", text)
   return parts(text)
 }
 function depth(line,   text, opened) {
