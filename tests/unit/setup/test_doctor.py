@@ -39,9 +39,6 @@ class Patient:
         )
         self.hosts = f'[host."{mirror}"]\n  capabilities = ["pull", "resolve"]\n'
         node.program("uname", "aarch64")
-        # Not installed on this node, whatever else this machine has.
-        for name in ("dockerd", "podman", "crio"):
-            node.program(name, "")
 
     def replace(self, old: str, new: str) -> None:
         """Change a word of config.toml."""
@@ -111,6 +108,7 @@ def wrong_table(patient: Patient) -> None:
 
 
 def cri_off(patient: Patient) -> None:
+    (patient.node.root / "var/lib/kubelet").mkdir(parents=True)
     patient.replace("version = 2\n", 'version = 2\ndisabled_plugins = ["cri"]\n')
 
 
@@ -192,7 +190,8 @@ def image_repository(patient: Patient) -> None:
 
 def k3s_reads_nothing(patient: Patient) -> None:
     (patient.node.root / "var/lib/rancher/k3s/agent").mkdir(parents=True)
-    patient.node.put("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n")
+    yaml = f'mirrors: {{"*": {{endpoint: ["{patient.mirror}"]}}}}\n'
+    patient.node.put("/etc/rancher/k3s/registries.yaml", yaml)
 
 
 def docker_without_a_scheme(patient: Patient) -> None:
@@ -204,9 +203,35 @@ def docker_with_a_path(patient: Patient) -> None:
     patient.node.put("/etc/docker/daemon.json", '{"registry-mirrors": ["http://m:5000/docker.io"]}')
 
 
+def k3s_of_another_mirror(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    (patient.node.root / "var/lib/rancher/k3s/agent").mkdir(parents=True)
+    patient.node.put("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n")
+
+
+def docker_without_a_mirror(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    patient.node.put(CONFIG, 'disabled_plugins = ["cri"]\n')
+    patient.node.put("/etc/docker/daemon.json", "{}")
+
+
+def nothing_of_containerd(patient: Patient) -> None:
+    """Docker's package: its CRI is off, and nobody is the worse for it."""
+    patient.settings = patient.hosts = ""
+    patient.node.program("dockerd", "Docker version 28.0.0, build 1")
+    patient.node.put(CONFIG, 'disabled_plugins = ["cri"]\n')
+    url = f"{patient.mirror}/docker.io"
+    patient.node.put("/etc/docker/daemon.json", f'{{"registry-mirrors": ["{url}"]}}')
+
+
 def old_registries_conf(patient: Patient) -> None:
     patient.node.put("/etc/containers/registries.conf", "[registries.search]\n")
     patient.node.put("/etc/containers/registries.conf.d/a.conf", "\n")
+
+
+async def test_a_healthy_node_with_docker_alone(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    assert await patient.findings() == {}
 
 
 PLANTED: dict[Callable[[Patient], None], set[str]] = {
@@ -236,6 +261,8 @@ PLANTED: dict[Callable[[Patient], None], set[str]] = {
     kubelet_says_otherwise: {"sandbox-differs"},
     image_repository: {"sandbox-not-moved"},
     k3s_reads_nothing: {"k3s-ignores"},
+    k3s_of_another_mirror: {"mirror-unused"},
+    docker_without_a_mirror: {"no-mirror"},
     docker_without_a_scheme: {"docker-scheme"},
     docker_with_a_path: {"docker-path"},
     old_registries_conf: {"registries-format"},

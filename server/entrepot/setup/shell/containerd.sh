@@ -28,7 +28,8 @@ verify() {
     warn "$config has tables that may not stand beside config_path and are taken out (kept in the backup):"
     sed 's/^/!   /' "$stage/lost" >&2
   fi
-  has containerd && [ -z "$version_given" ] || return 0
+  # `config dump` came with 1.3.
+  if [ -n "$version_given" ] || ! has containerd || ! at_least "$version" 1.3; then return 0; fi
   containerd --config "$stage/new$config" config dump >"$stage/then" 2>"$stage/complaint" || {
     warn "containerd does not read what this would make of $config: $(tail -n 1 "$stage/complaint")"
     by_hand "$config"

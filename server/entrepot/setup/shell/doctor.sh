@@ -31,7 +31,11 @@ main() {
   esac
   if [ -d "$root/var/lib/rancher/k3s/agent" ]; then look_at_rancher k3s; fi
   if [ -d "$root/var/lib/rancher/rke2/agent" ]; then look_at_rancher rke2; fi
-  if has containerd || [ -f "$root/etc/containerd/config.toml" ]; then look_at_containerd; fi
+  if docker_alone; then
+    say "--  containerd is here for Docker alone"
+  elif has containerd || [ -f "$root/etc/containerd/config.toml" ]; then
+    look_at_containerd
+  fi
   if has dockerd || [ -f "$root/etc/docker/daemon.json" ]; then look_at_docker; fi
   if has podman || has crio; then look_at_containers; fi
   [ -n "$runtimes" ] ||
@@ -61,6 +65,20 @@ setup_of() {
   else
     setup="curl -fsSL http://MIRROR:5000/setup/$1.sh | sh"
   fi
+}
+
+# Docker's package of containerd has the CRI switched off, which is right unless there is a kubelet.
+docker_alone() {
+  has dockerd && [ ! -d "$root/var/lib/kubelet" ] &&
+    grep -Eqs '^[[:space:]]*disabled_plugins[[:space:]]*=.*cri"' "$root/etc/containerd/config.toml"
+}
+
+# none_names FILE...: whether no file says the address of any of the mirrors.
+none_names() {
+  [ -n "$mirrors" ] || return 1
+  for url in $mirrors; do
+    if grep -rqsF "${url#*://}" "$@"; then return 1; fi
+  done
 }
 
 # ---- containerd
@@ -99,6 +117,7 @@ look_at_unread_config() {
     found config-ignored "/etc/containerd/config.toml is not read: containerd runs with $config" \
       "bring its registry tables into $config, then systemctl restart containerd"
   fi
+  file_version=3
   [ -f "$root$config" ] || return 0
   file_version=$(awk '/^[ \t]*\[/ { exit } /^[ \t]*version[ \t]*=/ { gsub(/[^0-9]/, ""); print; exit }' "$root$config")
   tables=$(grep -E '^[[:space:]]*\[' "$root$config" | tr -d "\"' \t" |
@@ -313,10 +332,10 @@ look_at_sandbox() {
   control=$(say "$control" | sed 's/^image: *//; s/["'"'"']//g; s|/kube-apiserver:.*||')
   if [ -n "$kubelet" ] && [ "$kubelet" != "$sandbox" ]; then
     found sandbox-differs "pods start from $sandbox; the kubelet was told $kubelet, which changes nothing in containerd" \
-      "write  $sandbox_key = \"$kubelet\"  into $config and systemctl restart containerd, or leave it: the mirror has both"
+      "write  $(sandbox_key) = \"$kubelet\"  into $config and systemctl restart containerd, or leave it: the mirror has both"
   elif [ -n "$control" ] && [ "${sandbox%/*}" != "$control" ] && ! grep -qxF "$sandbox" "$stage/images"; then
     found sandbox-not-moved "kubeadm's --image-repository ($control) does not move the sandbox image: pods start from $sandbox" \
-      "${pull_by_hand}$sandbox"
+      "crictl pull $sandbox"
   fi
   if grep -qxF "$sandbox" "$stage/images"; then
     say "ok  the sandbox image $sandbox is here"
@@ -324,8 +343,14 @@ look_at_sandbox() {
     ask_for "$sandbox"
   fi
 }
-sandbox_key=sandbox_image
-pull_by_hand='crictl pull '
+
+# What it is called, by the version of the file.
+sandbox_key() {
+  case ${file_version:-1} in
+    3 | 4) say 'sandbox in [plugins."io.containerd.cri.v1.images".pinned_images]' ;;
+    *) say sandbox_image ;;
+  esac
+}
 
 look_at_namespaces() {
   has ctr && [ -S "$address" ] || return 0
@@ -413,6 +438,8 @@ look_at_rancher() {
   made=/var/lib/rancher/$1/agent/etc/containerd/config.toml
   if [ ! -f "$root$file" ]; then
     found no-mirror "$1 has no $file: every pull goes to the registry itself" "$setup"
+  elif none_names "$root$file"; then
+    found mirror-unused "$file does not name $mirrors" "$setup"
   elif [ -f "$root$made" ] && [ -n "$(find "$root$file" -newer "$root$made" 2>/dev/null)" ]; then
     found not-restarted "$file was changed after $1 was started" "systemctl restart $1"
   fi
@@ -424,6 +451,9 @@ look_at_docker() {
   docker_version=$(dockerd --version 2>/dev/null | first_version) || docker_version=
   say "ok  docker ${docker_version:-(version unknown)}"
   file=/etc/docker/daemon.json
+  if [ "$runtimes" = " docker" ] && none_names "$root$file" "$root/etc/docker/certs.d"; then
+    found no-mirror "neither $file nor /etc/docker/certs.d names $mirrors" "$setup"
+  fi
   [ -f "$root$file" ] || return 0
   tr -d ' \n\t' <"$root$file" >"$stage/daemon"
   hub=$(grep -Eo '"registry-mirrors":\[[^]]*\]' "$stage/daemon" | grep -Eo '"[^"]*"' | tr -d '"' | grep -vx registry-mirrors) || hub=
@@ -443,6 +473,10 @@ look_at_docker() {
 
 look_at_containers() {
   runtimes="$runtimes podman"
+  if has crio; then setup_of crio; else setup_of podman; fi
+  if [ "$runtimes" = " podman" ] && none_names "$root/etc/containers"; then
+    found no-mirror "nothing below /etc/containers names $mirrors" "$setup"
+  fi
   file=/etc/containers/registries.conf
   if [ -f "$root$file" ] && grep -Eq '^[[:space:]]*\[registries\.' "$root$file" &&
     [ -n "$(find "$root/etc/containers/registries.conf.d" -name '*.conf' 2>/dev/null | head -n 1)" ]; then
