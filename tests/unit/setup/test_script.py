@@ -186,10 +186,25 @@ async def test_the_configuration_that_runs_is_the_one_that_is_changed(node: Node
     node.containerd("1.7.5")
     node.put("/opt/containerd.toml", "version = 2\n")
     node.put("/proc/77/cmdline", "/usr/bin/containerd\0--config\0/opt/containerd.toml\0")
-    node.put("/proc/78/cmdline", "/x/containerd\0-c\0/var/lib/rancher/k3s/config.toml\0")
+    for number, path in enumerate(("/var/lib/rancher/k3s/config.toml", "/tmp/a.toml"), start=10):
+        node.put(f"/proc/{number}/cmdline", f"/x/containerd\0-c\0{path}\0")
+    node.put("/proc/13/cmdline", "/usr/bin/containerd-shim\0--config\0/etc/no.toml\0")
     await node.run(script("containerd"))
     assert "config_path" in node.text("/opt/containerd.toml")
     assert not (node.root / "etc/containerd/config.toml").exists()
+
+
+async def test_one_that_runs_in_a_container_is_none_of_this_node(node: Node) -> None:
+    """kind's nodes are such containers: their files are not this machine's."""
+    node.containerd("1.7.5")
+    node.put("/proc/77/cmdline", "/usr/bin/containerd\0--config\0/etc/other.toml\0")
+    for process, space in (("self", "mnt:[1]"), ("77", "mnt:[2]")):
+        link = node.root / f"proc/{process}/ns/mnt"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(space)
+    await node.run(script("containerd"))
+    assert "config_path" in node.text(CONFIG)
+    assert not (node.root / "etc/other.toml").exists()
 
 
 async def test_what_somebody_has_changed_since_is_left_alone(node: Node) -> None:

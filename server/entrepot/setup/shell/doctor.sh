@@ -192,7 +192,8 @@ asks() {
 }
 
 look_at_process() {
-  pid=$(containerd_pid)
+  if [ "$config" = /etc/containerd/config.toml ]; then name=-; else name=$config; fi
+  pid=$(sed -n "s| $name\$||p" "$stage/containerds" | head -n 1)
   [ -n "$pid" ] || return 0
   if [ -f "$root$config" ] && has stat; then
     if [ "$(stat -c %Y "$root$config")" -gt "$(stat -c %Y "$root/proc/$pid")" ]; then
@@ -216,21 +217,6 @@ look_at_process() {
         "printf '[Service]\\nEnvironment=NO_PROXY=%s\\n' \"$(sed -n 's/^[Nn][Oo]_[Pp][Rr][Oo][Xx][Yy]=\(.*\)/\1,/p' "$stage/environ" | head -n 1)$host\" >/etc/systemd/system/containerd.service.d/zz-entrepot.conf" \
         "systemctl daemon-reload && systemctl restart containerd"
     fi
-  done
-}
-
-containerd_pid() {
-  for line in "$root"/proc/[0-9]*/cmdline; do
-    [ -r "$line" ] || continue
-    case $(tr '\0' ' ' <"$line" 2>/dev/null) in
-      *rancher* | *k0s* | *microk8s* | */docker/*) ;;
-      containerd | containerd\ * | */containerd | */containerd\ *)
-        case $line in *"/$$/"*) continue ;; esac
-        number=${line%/cmdline}
-        say "${number##*/}"
-        return 0
-        ;;
-    esac
   done
 }
 

@@ -23,14 +23,30 @@ config_path_of() {
 # Tables that may not stand beside config_path: containerd would not load its CRI plugin.
 beside() { grep -E '^[[:space:]]*\[.*\.registry\.(mirrors\.|configs\..*\.tls\])' "$1"; }
 
+# The containerds of this node itself, not those in its containers, of other distributions or of
+# somebody's experiments: a line for each, its process id and the file it was started with, or -.
+containerds() {
+  here=$(readlink "$root/proc/self/ns/mnt" 2>/dev/null) || here=
+  for process in "$root"/proc/[0-9]*; do
+    comm=containerd
+    if [ -r "$process/comm" ]; then read -r comm <"$process/comm" || continue; fi
+    [ "$comm" = containerd ] && [ -r "$process/cmdline" ] || continue
+    where=$(readlink "$process/ns/mnt" 2>/dev/null) || where=
+    [ "$where" = "$here" ] || continue
+    named=$(tr '\0' '\n' <"$process/cmdline" | awk '
+      NR == 1 { if ($0 !~ /(^|\/)containerd$/) exit; print "-" }
+      take { print; take = 0 }
+      $0 == "--config" || $0 == "-c" { take = 1 }
+      sub(/^--config=/, "") { print }' | tail -n 1)
+    case ${named#"$root"} in
+      *rancher* | *k0s* | *microk8s* | */docker/*) ;;
+      - | /etc/* | /opt/* | /usr/*) say "${process##*/} ${named#"$root"}" ;;
+    esac
+  done
+}
+
 # The file that the running containerd was started with, when it is not the usual one.
 running_config() {
-  for line in "$root"/proc/[0-9]*/cmdline; do
-    [ -r "$line" ] || continue
-    tr '\0' '\n' <"$line" 2>/dev/null | awk -v root="$root" '
-      NR == 1 && $0 !~ /(^|\/)containerd$/ { exit }
-      take { print substr($0, 1, length(root)) == root ? substr($0, length(root) + 1) : $0; exit }
-      $0 == "--config" || $0 == "-c" { take = 1 }
-      /^--config=/ { sub(/^--config=/, ""); print substr($0, 1, length(root)) == root ? substr($0, length(root) + 1) : $0; exit }'
-  done | grep -v -e rancher -e k0s -e microk8s -e /docker/ | head -n 1 || :
+  containerds >"$stage/containerds"
+  grep -q ' -$' "$stage/containerds" || sed -n '1s/^[0-9]* //p' "$stage/containerds"
 }
