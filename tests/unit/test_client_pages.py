@@ -8,6 +8,8 @@ import pytest
 
 from clientpages import PAGES, commands, filled
 from entrepot.setup.client import CLIENTS
+from entrepot.setup.doctor import PARTS
+from entrepot.setup.script import SHELL
 
 README = PAGES.parents[1] / "README.md"
 
@@ -35,9 +37,8 @@ def test_the_readme_has_the_line_and_leads_to_the_pages() -> None:
 
 
 def test_every_finding_of_the_doctor_is_explained() -> None:
-    from entrepot.setup.script import SHELL  # the page is about what stands there
-
-    named = {line.split("found ", 1)[1].split()[0] for line in _calls(SHELL["doctor.sh"])}
+    script = "".join(SHELL[name] for name in PARTS)
+    named = {line.split("found ", 1)[1].split()[0] for line in _calls(script)}
     text = (PAGES / "node-doctor.md").read_text()
     names = {name.replace('"$1-ignores"', "k3s-ignores") for name in named}
     assert {name for name in names if f"| `{name}` |" not in text} == set()

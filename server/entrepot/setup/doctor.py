@@ -7,6 +7,15 @@ import shlex
 from entrepot.setup.script import SHELL
 from entrepot.setup.wanted import Wanted
 
+PARTS = (
+    "doctor.sh",
+    "doctor-containerd.sh",
+    "doctor-hosts.sh",
+    "doctor-images.sh",
+    "doctor-others.sh",
+)
+"""Its own parts, among those of all scripts."""
+
 
 def doctor_script(wanted: Wanted | None) -> str:
     """Write the script; without `wanted` it looks only at the mirrors that the node asks now."""
@@ -20,7 +29,7 @@ def doctor_script(wanted: Wanted | None) -> str:
             "",
             SHELL["common.sh"],
             SHELL["inforce.sh"],
-            SHELL["doctor.sh"],
+            *(SHELL[name] for name in PARTS),
             f"mirrors={shlex.quote(mirrors)}",
             f"ca={shlex.quote(ca)}",
             "",

@@ -186,7 +186,7 @@ async def test_the_configuration_that_runs_is_the_one_that_is_changed(node: Node
     node.containerd("1.7.5")
     node.put("/opt/containerd.toml", "version = 2\n")
     node.put("/proc/77/cmdline", "/usr/bin/containerd\0--config\0/opt/containerd.toml\0")
-    for number, path in enumerate(("/var/lib/rancher/k3s/config.toml", "/tmp/a.toml"), start=10):
+    for number, path in enumerate(("/var/lib/rancher/k3s/config.toml", "/srv/a.toml"), start=10):
         node.put(f"/proc/{number}/cmdline", f"/x/containerd\0-c\0{path}\0")
     node.put("/proc/13/cmdline", "/usr/bin/containerd-shim\0--config\0/etc/no.toml\0")
     await node.run(script("containerd"))
@@ -245,6 +245,8 @@ async def test_links_stay_links_and_modes_stay_modes(node: Node) -> None:
     assert link.is_symlink()
     assert "config_path" in real.read_text()
     assert real.stat().st_mode & 0o777 == 0o600
+    kept = node.root / "var/lib/entrepot-setup"
+    assert kept.stat().st_mode & 0o777 == 0o700, "the copies are for nobody else"
     await node.run(script("containerd"), "--remove")
     assert node.tree() == before
 

@@ -10,6 +10,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 # Everything lies below this directory: empty but for trying things out.
 begin() {
+  umask 022
   LC_ALL=C
   PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/sbin:/sbin:/snap/bin
   export LC_ALL PATH

@@ -208,6 +208,8 @@ show() {
 
 commit() {
   mkdir -p "$state/saved" "$state/written"
+  # Copies of files that may have passwords in them.
+  chmod 700 "$states"
   while read -r path; do
     undo "$path"
     forget "$path"
