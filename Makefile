@@ -6,7 +6,7 @@ ARGS   ?=
 # Twice quiet: warnings of old build scripts are for others to read, errors are still told.
 PIP     = $(BIN)/pip -qq --disable-pip-version-check
 
-.PHONY: run test check format bench lock clean rules
+.PHONY: run test check format bench lock clean rules pages
 
 run: $(VENV)/.run
 	@$(BIN)/entrepot serve --cache var/cache $(ARGS)
@@ -30,6 +30,10 @@ bench: $(VENV)/.dev
 # The table of contract rules and the tests that cover them, made from the tests' own marks.
 rules: $(VENV)/.dev
 	$(BIN)/python tests/rules.py > docs/contract-coverage.md
+
+# What entrepot setup says, in the pages of docs/clients.
+pages: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/clientpages.py
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@echo "Installing requirements.lock into $(VENV)"

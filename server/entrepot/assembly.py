@@ -38,6 +38,7 @@ from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.mirror.watermarks import Limits
+from entrepot.setup.offer import Offer
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
@@ -114,6 +115,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
+        setup=offer_of(settings),
     )
     return await _with_signatures(services, settings, owner), upkeep
 
@@ -128,6 +130,11 @@ async def _with_signatures(services: Services, settings: Settings, owner: TaskOw
     check = Signatures(table, flights, services.metrics, time.time, settings.tags.negative_ttl)
     door = SigningDoor(check, services.tags, services.blobs, services.listings)
     return replace(services, signatures=door)
+
+
+def offer_of(settings: Settings) -> Offer:
+    """Say which registries a node can be pointed at us for, by all their names."""
+    return Offer(settings.names, settings.own_ports)
 
 
 def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Library:

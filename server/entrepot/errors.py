@@ -12,6 +12,7 @@
     │   ├── NotHere              an image that somebody wants to do something to
     │   ├── NotListed            a list this registry does not keep (M-4)
     │   ├── BodyTooLarge         a request with more of a body than anybody needs
+    │   ├── SetupInvalid         settings for a node that cannot be made
     │   ├── Unauthenticated      only for clients that say who they are (P27)
     │   └── TooManyFailures      wrong passwords from one address
     ├── AttemptError             what one mirror did, once; carried inside an `Exhausted`
@@ -102,6 +103,10 @@ class NotListed(RequestError):
 
 class BodyTooLarge(RequestError):
     """A request with a body, which none that we answer has."""
+
+
+class SetupInvalid(RequestError):
+    """Settings for a node are asked for that cannot be made."""
 
 
 class Unauthenticated(RequestError):

@@ -23,15 +23,15 @@ MAY_IMPORT = {
     "descriptors": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
-    "clients": {"oci"} | COMMON,
+    "setup": set[str](),
     "trust": {"oci"} | COMMON,
     "store": {"oci"} | COMMON,
     "config": {"oci"} | COMMON,
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
-    "web": {"oci", "config", "mirror"} | COMMON,
+    "web": {"oci", "config", "mirror", "setup"} | COMMON,
     "survey": {"oci", "config", "upstream", "mirror", "trust"} | COMMON,
-    "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
+    "assembly": {"oci", "config", "mirror", "setup", "store", "upstream", "trust", "web"} | COMMON,
     "app": {
         "assembly",
         "oci",
@@ -54,6 +54,7 @@ MAY_IMPORT = {
         "archive",
         "clients",
         "survey",
+        "setup",
         "allocator",
         "descriptors",
     }
@@ -78,7 +79,7 @@ LIBRARIES = {
     "sigstore": {"trust"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
-PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
+PURE = {"oci": {"asyncio", "os"}, "setup": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
 
 
 def name_of(path: Path, root: Path) -> str:

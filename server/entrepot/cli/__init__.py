@@ -19,11 +19,13 @@ _COMMANDS = {
     "keep": "entrepot.cli.keep",
     "ledger": "entrepot.cli.ledger",
     "ls": "entrepot.cli.ls",
+    "node-doctor": "entrepot.cli.node_doctor",
     "offline": "entrepot.cli.offline",
     "pins": "entrepot.cli.pins",
     "rm": "entrepot.cli.rm",
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",
+    "setup": "entrepot.cli.setup",
     "verify": "entrepot.cli.verify",
     "why": "entrepot.cli.why",
 }

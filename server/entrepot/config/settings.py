@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -152,6 +152,23 @@ class Settings(Frozen):
             why = policy.hopeless(mirrors=len(registry.mirrors), authorities=owners)
             if why:
                 yield f"{name} has the policy `{policy}`, but {why}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every registry that is served, by each of its names."""
+        named = (one for name, it in self.registries.items() for one in (name, *it.aliases))
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that mean one registry each, for clients that name none (S-5)."""
+        found: dict[str, int] = {}
+        for listen in self.listen:
+            for name, registry in self.registries.items():
+                names = (name, *registry.aliases)
+                if listen.registry in names:
+                    found |= {one: listen.port for one in names if one not in found}
+        return found
 
     def exposures(self) -> Iterator[str]:
         """Tell what others may come to know by these settings, though that may be wanted."""

@@ -36,6 +36,7 @@ from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX
 from entrepot.oci.reference import Reference
+from entrepot.setup.offer import Offer
 from entrepot.web.access import Access
 from entrepot.web.connection import is_encrypted
 from entrepot.web.errors import error_reply
@@ -49,6 +50,7 @@ from entrepot.web.responses import (
     send_blob,
     warning,
 )
+from entrepot.web.setup import setup_page
 from entrepot.web.welcome import welcome_text
 
 log = structlog.get_logger(__name__)
@@ -74,6 +76,7 @@ class Services:
     clients: ClientSettings
     headers_s: float
     not_found_instead_of_5xx: bool
+    setup: Offer
     signatures: SignatureDoor | None = None
 
 
@@ -125,6 +128,11 @@ class Frontend:
         if raw_path == "/" and request.method in _READING:
             return self._welcome(request, exchange)
         query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
+        if raw_path.startswith("/setup") and request.method in _READING:
+            host, scheme = _reached(request)
+            page = setup_page(self._services.setup, raw_path, host, scheme, query)
+            if page is not None:
+                return _text(request, exchange, page.encode())
         if request.method not in _READING:
             raise Unsupported(f"{request.method}: this is a read-only mirror, nothing is pushed")
         target = parse_target(
@@ -280,16 +288,9 @@ class Frontend:
         return reply(request, 200, headers, body)
 
     def _welcome(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
-        exchange.source, exchange.status = "hit", 200
-        text = welcome_text(
-            request.headers.get("Host") or request.host,
-            self._services.names.served,
-            "https" if is_encrypted(request) else "http",
-        )
-        exchange.sent_bytes = len(text)
-        return reply(
-            request, 200, {"Content-Type": "text/plain; charset=utf-8", "Server": SERVER}, text
-        )
+        host, scheme = _reached(request)
+        text = welcome_text(host, self._services.names.served, scheme)
+        return _text(request, exchange, text)
 
     def _error(
         self, request: web.BaseRequest, error: EntrepotError, exchange: Exchange
@@ -311,6 +312,24 @@ class Frontend:
         if _has_large_body(request):
             response.force_close()  # rather than read it
         return response
+
+
+def _reached(request: web.BaseRequest) -> tuple[str, str]:
+    """The address that the client came to, in its own words, and how."""
+    return request.headers.get("Host") or request.host, "https" if is_encrypted(request) else "http"
+
+
+def _text(request: web.BaseRequest, exchange: Exchange, text: bytes) -> web.Response:
+    """A page for people and shells; it has the client's own way to us in it, so nobody keeps it."""
+    exchange.source, exchange.status = "hit", 200
+    exchange.sent_bytes = len(text)
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Server": SERVER,
+    }
+    return reply(request, 200, headers, text)
 
 
 def _has_large_body(request: web.BaseRequest) -> bool:

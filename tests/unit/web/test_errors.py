@@ -55,6 +55,7 @@ EXPECTED = {
     "NotListed": (404, "UNSUPPORTED"),
     "NotHere": (404, "NAME_UNKNOWN"),
     "BodyTooLarge": (413, "UNSUPPORTED"),
+    "SetupInvalid": (400, "UNSUPPORTED"),
     "Unauthenticated": (401, "UNAUTHORIZED"),
     "TooManyFailures": (429, "TOOMANYREQUESTS"),
     "ManifestUnknown": (404, "MANIFEST_UNKNOWN"),
