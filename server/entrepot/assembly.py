@@ -17,6 +17,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.intake import Intake
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
@@ -117,6 +118,11 @@ def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Librar
         outbound=services.offline.outbound,
         fills=services.blobs.fills,
     )
+
+
+def intake_of(library: Library, settings: Settings) -> Intake:
+    """Make what takes in images from files, for a running server or a directory."""
+    return Intake(library.names, library.room, settings.private, library.fills)
 
 
 async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library:

@@ -30,6 +30,7 @@
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
+    ├── ArchiveInvalid           a file with images that cannot be read, or is not to be trusted
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
@@ -241,6 +242,10 @@ class Incomplete(Offline):
         """`detail` is JSON for programs: what is missing, platform by platform."""
         super().__init__(message)
         self.detail = dict(detail or {})
+
+
+class ArchiveInvalid(EntrepotError):
+    """A file that should have images in it cannot be read, or is not to be trusted."""
 
 
 class TransferBroken(EntrepotError):

@@ -65,6 +65,7 @@ LIBRARIES = {
     "aiosqlite": {"store"},
     "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
+    "zstandard": {"archive"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
 PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}

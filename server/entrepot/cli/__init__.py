@@ -11,8 +11,10 @@ from entrepot import __version__
 # Name of the command -> its module; the command in it has the module's own name.
 _COMMANDS = {
     "check-config": "entrepot.cli.check_config",
+    "export": "entrepot.cli.export",
     "gc": "entrepot.cli.gc",
     "health": "entrepot.cli.health",
+    "import": "entrepot.cli.import_",
     "keep": "entrepot.cli.keep",
     "ls": "entrepot.cli.ls",
     "offline": "entrepot.cli.offline",

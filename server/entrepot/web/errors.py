@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from entrepot.errors import (
     AllFailed,
     AllThrottled,
+    ArchiveInvalid,
     Attempt,
     BlobUnknown,
     BodyTooLarge,
@@ -61,6 +62,7 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     AllFailed: (502, ErrorCode.UNAVAILABLE),
     Offline: (503, ErrorCode.UNAVAILABLE),
     Incomplete: (503, ErrorCode.UNAVAILABLE),
+    ArchiveInvalid: (400, ErrorCode.UNSUPPORTED),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
     DiskFull: (503, ErrorCode.UNAVAILABLE),
     NoRoom: (503, ErrorCode.UNAVAILABLE),
