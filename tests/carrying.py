@@ -37,7 +37,9 @@ class Node(Containerd):
 class Site:
     """`async with` starts it; with no `mirror` nothing can be fetched."""
 
-    def __init__(self, directory: Path, mirror: str = DEAD, **settings: object) -> None:
+    def __init__(
+        self, directory: Path, mirror: str | Mapping[str, object] = DEAD, **settings: object
+    ) -> None:
         self.directory = directory
         mirrors = {"mirrors": [mirror]}
         registries = {

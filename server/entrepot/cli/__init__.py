@@ -18,6 +18,7 @@ _COMMANDS = {
     "keep": "entrepot.cli.keep",
     "ls": "entrepot.cli.ls",
     "offline": "entrepot.cli.offline",
+    "prefetch": "entrepot.cli.prefetch",
     "rm": "entrepot.cli.rm",
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",

@@ -64,12 +64,16 @@ class AdminClient:
         return document
 
     def lines(
-        self, method: str, path: str, query: Mapping[str, str | None] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None] | None = None,
+        body: Document | None = None,
     ) -> Iterator[Document]:
         """Ask, and read line after line of JSON as they come."""
         connection = self.connect()
         try:
-            answer = self._sent(connection, method, path, query or {}, None)
+            answer = self._sent(connection, method, path, query or {}, body)
             while line := answer.readline():
                 document = json.loads(line)
                 assert isinstance(document, dict)

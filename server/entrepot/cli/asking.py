@@ -35,6 +35,11 @@ def fills(command: F) -> F:
     return _asking(command, lambda settings: answering(settings, makes=True))
 
 
+def fetches(command: F) -> F:
+    """As `fills`, for a command that has something fetched from mirrors."""
+    return _asking(command, lambda settings: answering(settings, makes=True, fetching=True))
+
+
 def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[AdminClient]]) -> F:
     @click.option(
         "--config",
@@ -64,10 +69,13 @@ def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[Ad
 
 
 @contextmanager
-def answering(settings: Settings, *, makes: bool = False) -> Iterator[AdminClient]:
+def answering(
+    settings: Settings, *, makes: bool = False, fetching: bool = False
+) -> Iterator[AdminClient]:
     """Open the cache directory if nobody uses it; ask the server that does, otherwise.
 
-    With `makes` a directory that is not there, or is empty, becomes a cache.
+    With `makes` a directory that is not there, or is empty, becomes a cache; with `fetching`
+    mirrors are asked also where no server runs.
 
     In this order, because whoever listens at the admin address while no server runs is not to be
     told the token.
@@ -82,7 +90,7 @@ def answering(settings: Settings, *, makes: bool = False) -> Iterator[AdminClien
             configure_log("text", "error", lasting=False)
             token = secrets.token_urlsafe(32)
             try:
-                connect = stack.enter_context(directory(settings, token))
+                connect = stack.enter_context(directory(settings, token, fetching=fetching))
             except StoreError as error:
                 problem = error
             else:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+_OTHER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,8 +39,7 @@ def _platform(text: str) -> str:
     parts = text.lower().split("/")
     if len(parts) == 1:
         parts = ["linux", *parts]
+    parts[1] = _OTHER_NAMES.get(parts[1], parts[1])
     if len(parts) > 3 or not all(part.isalnum() for part in parts):
         raise click.BadParameter(f"{text!r} is no platform: write linux/amd64 or linux/arm/v7")
-    names = {"x86_64": "amd64", "aarch64": "arm64"}
-    parts[1] = names.get(parts[1], parts[1])
     return "/".join(parts)

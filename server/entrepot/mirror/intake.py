@@ -16,13 +16,12 @@ from entrepot.errors import (
     TagInvalid,
 )
 from entrepot.mirror.fills import Fills
-from entrepot.mirror.imagenames import image_name
+from entrepot.mirror.namedimage import NamedImage
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.room import Room
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
 from entrepot.oci.mediatype import is_schema1
-from entrepot.oci.reference import Reference, RepositoryName, parse_reference
 from entrepot.store.children import linked_children
 from entrepot.store.closure import Closure
 from entrepot.store.partial import Partial
@@ -37,24 +36,11 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The name under which something is kept: by the registry's own name."""
-
-    registry: str
-    repository: RepositoryName
-    reference: Reference
-
-    def __str__(self) -> str:
-        separator = "@" if isinstance(self.reference, Digest) else ":"
-        return f"{self.registry}/{self.repository}{separator}{self.reference}"
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of one name; `refused` says why it cannot be, `pinned` what it should be."""
 
     told: str
-    place: Place | None = None
+    place: NamedImage | None = None
     refused: str = ""
     pinned: Digest | None = None
 
@@ -97,13 +83,9 @@ class Intake:
             return Verdict(text, place, pinned=pin.digest)
         return Verdict(text, place)
 
-    def place(self, text: str) -> Place:
+    def place(self, text: str) -> NamedImage:
         """Read a name as people write it; NameInvalid, TagInvalid or DigestInvalid."""
-        registry, _, rest = image_name(text, self.names).partition("/")
-        repository, at, reference = rest.partition("@")
-        if not at:
-            repository, _, reference = rest.rpartition(":")
-        return Place(registry, RepositoryName(repository), parse_reference(reference))
+        return NamedImage.read(text, self.names)
 
     async def held(self, digests: list[Digest]) -> set[Digest]:
         """Tell which of them are here."""
@@ -138,7 +120,7 @@ class Intake:
         return True
 
     async def take_manifest(
-        self, digest: Digest, media_type: str, body: bytes, place: Place, *, named: bool
+        self, digest: Digest, media_type: str, body: bytes, place: NamedImage, *, named: bool
     ) -> Manifest:
         """Keep a manifest; with `named`, it is what the tag of `place` stands for from now on.
 
@@ -185,7 +167,7 @@ class Intake:
             log.info("image.imported", image=str(place), digest=str(digest))
         return manifest
 
-    async def _check(self, manifest: Manifest, place: Place) -> None:
+    async def _check(self, manifest: Manifest, place: NamedImage) -> None:
         closure = Closure(self.room.catalog, self.room.store)
         root = Child(manifest.digest, manifest.media_type, manifest.size)
         found = await closure.check(root, manifest)

@@ -62,6 +62,7 @@ EXPECTED = {
     "AllThrottled": (503, "TOOMANYREQUESTS"),
     "AllFailed": (502, "UNAVAILABLE"),
     "Incomplete": (503, "UNAVAILABLE"),
+    "ArchiveInvalid": (400, "UNSUPPORTED"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
     "NoRoom": (503, "UNAVAILABLE"),
