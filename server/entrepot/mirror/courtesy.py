@@ -32,7 +32,7 @@ class Courtesy:
         now = asyncio.get_running_loop().time()
         if any(fill.places or not self._is_own(fill) for fill in self.fills):
             self._busy_at = now
-        return now - self._busy_at < self.quiet_s
+        return now - self._busy_at <= self.quiet_s
 
     async def turn(self) -> None:
         """Return when no client waits for mirrors."""

@@ -235,7 +235,7 @@ class Prefetch:
         """What was just fetched may be gone again, or be for another platform than was wanted."""
         root = await self._root(named)
         closure = Closure(self._manifests.catalog, self.blobs.store)
-        found = await closure.check(Child(root.digest, root.media_type, root.size), root)
+        [found] = await closure.survey([Child(root.digest, root.media_type, root.size)])
         whole = [state for state in found.platforms if state.complete]
         told = ", ".join(sorted(state.platform for state in whole)) or "nothing"
         for platform in job.order.platforms:
