@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ def test_blobs_come_with_their_bytes(tmp_path: Path, packed: bool) -> None:
     [one] = archive.images
     found = {part.digest: b"".join(pieces) for part, pieces in archive.blobs(one.parts)}
     assert found == {sha256(data): data for data in ONE.blobs}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, packed: bool) -> None:
+    data = tar(docker_save([(image("big", layers=(100 << 20,)), [NAME])]))
+    (tmp_path / "file").write_bytes(zstandard.compress(data, 1) if packed else data)
+    del data
+    tracemalloc.start()
+    try:
+        archive = read_archive(tmp_path / "file")
+        sizes = {
+            p.size: sum(map(len, pieces)) for p, pieces in archive.blobs(archive.images[0].parts)
+        }
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(size == sent for size, sent in sizes.items())
+    assert peak < 20 << 20
 
 
 @pytest.mark.parametrize(
