@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -137,3 +138,29 @@ async def test_left_to_the_server_it_goes_on_by_itself(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 while not json.loads(await site.run("ls", "--json"))["images"]:
                     await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+async def test_interrupted_at_the_keyboard_it_ends_everywhere(
+    tmp_path: Path, running: bool
+) -> None:
+    big = image("big", layers=(3_000_000,))
+    async with FakeRegistry() as mirror:
+        mirror.put_image("app", "1", big)
+        mirror.bytes_per_second = 500_000.0
+        async with Site(tmp_path / "site", mirror.url) as site:
+            if not running:
+                await site.stop()
+            process = await site.begin("prefetch", NAME)
+            await mirror.until_sent(500_000, "/blobs/")
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(10):
+                assert await process.wait() == 1
+            await mirror.until_idle()
+            mirror.bytes_per_second = None
+            mirror.clear()
+            if not running:
+                await site.start()
+            told = await site.json("prefetch", NAME)
+            assert [one["state"] for one in told["images"]] == ["done"]
+            assert mirror.bytes_sent("/blobs/") < 2_900_000

@@ -94,6 +94,8 @@ def _brought(
 @contextmanager
 def _opened(file: Path) -> Iterator[Archive]:
     """Read what is in a file; standard input is written to a file first, to be read twice."""
+    if sys.stderr.isatty():
+        click.echo(f"reading {file}", err=True)
     if str(file) != "-":
         yield read_archive(file)
         return
