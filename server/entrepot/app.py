@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from entrepot.assembly import assemble, library_of
+from entrepot.assembly import assemble, intake_of, library_of, prefetch_of
 from entrepot.config import Address, AdminSettings, ClientSettings, ListenSettings, Settings
 from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
@@ -21,11 +21,13 @@ from entrepot.tasks import TaskOwner
 from entrepot.web.access import Access
 from entrepot.web.admin import admin_application
 from entrepot.web.adminapi import AdminApi
+from entrepot.web.carryapi import CarryApi
 from entrepot.web.connection import Listener
 from entrepot.web.crowd import Crowd
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.guard import Guard
 from entrepot.web.passwords import Passwords
+from entrepot.web.prefetchapi import PrefetchApi
 from entrepot.web.renewed import Renewed
 from entrepot.web.tlsdoor import TlsDoor
 
@@ -60,11 +62,17 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
         access = await _access(settings, renewals)
+        prefetch = prefetch_of(services, settings, stack)
         if settings.admin is not None:
             guard = await _guard(settings.admin, Layout(settings.cache.path))
-            api = AdminApi(library_of(services, upkeep, settings))
+            library = library_of(services, upkeep, settings)
+            apis = (
+                AdminApi(library),
+                CarryApi(intake_of(library, settings)),
+                PrefetchApi(prefetch),
+            )
             admin = web.AppRunner(
-                admin_application(services.metrics, lambda: server.ready, guard, api),
+                admin_application(services.metrics, lambda: server.ready, guard, *apis),
                 access_log=None,
                 handle_signals=False,
             )

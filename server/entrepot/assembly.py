@@ -19,6 +19,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.intake import Intake
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.library import Library
@@ -27,10 +28,13 @@ from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.prefetchjob import Order
 from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.rules import Rules
+from entrepot.mirror.schedule import Appointment, keep_appointments
 from entrepot.mirror.signaturerules import signature_table
 from entrepot.mirror.signatures import Signatures
 from entrepot.mirror.signingdoor import SigningDoor
@@ -149,6 +153,26 @@ def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Librar
         ledger=services.manifests.ledger,
         load_rules=lambda: services.manifests.rules,
     )
+
+
+def intake_of(library: Library, settings: Settings) -> Intake:
+    """Make what takes in images from files, for a running server or a directory."""
+    return Intake(library.names, library.room, settings.private, library.fills)
+
+
+def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:
+    """Make what fetches ahead, and have it keep its appointments; `stack` ends both."""
+    prefetch = Prefetch(services.names, services.tags, services.blobs, settings.timeouts.headers)
+    stack.push_async_callback(prefetch.aclose)
+    appointments = [
+        Appointment(rule.at, Order(rule.names, rule.platforms, "schedule"))
+        for rule in settings.prefetch
+    ]
+    if appointments:
+        owner = TaskOwner("schedule")
+        stack.push_async_callback(owner.aclose)
+        _ = owner.start(keep_appointments(prefetch, appointments), name="prefetch")
+    return prefetch
 
 
 async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library:

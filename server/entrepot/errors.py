@@ -35,6 +35,7 @@
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
     ├── SignatureRefused         an image that is not signed as the settings want it
+    ├── ArchiveInvalid           a file with images that cannot be read, or is not to be trusted
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
@@ -275,6 +276,10 @@ class SignatureRefused(EntrepotError):
     def __init__(self, message: str, found: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.found = tuple(found)
+
+
+class ArchiveInvalid(EntrepotError):
+    """A file that should have images in it cannot be read, or is not to be trusted."""
 
 
 class TransferBroken(EntrepotError):

@@ -18,6 +18,7 @@ from entrepot.config.frozen import Frozen
 from entrepot.config.keys import written_keys
 from entrepot.config.limits import Allowance, BandwidthRule, LimitSettings
 from entrepot.config.mirrors import TagRuleSettings
+from entrepot.config.prefetch import PrefetchSettings
 from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
@@ -89,6 +90,7 @@ def test_one_registry_and_one_mirror_have_every_key_written() -> None:
         (BandwidthRule, set()),
         (VerifyRule, set()),
         (KeylessSettings, set()),
+        (PrefetchSettings, set()),
     ],
 )
 def test_keys_without_a_default_value_are_shown_in_comments(

@@ -77,6 +77,7 @@ LIBRARIES = {
     "pydantic": {"config"},
     "cryptography": {"trust"},
     "sigstore": {"trust"},
+    "zstandard": {"archive"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
 PURE = {"oci": {"asyncio", "os"}, "setup": {"asyncio", "os"}, "errors": {"asyncio", "os"}}

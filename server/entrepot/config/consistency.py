@@ -124,17 +124,24 @@ def _mirror_names(layers: Layers) -> Iterator[Problem]:
 
 
 def _kept_registries(layers: Layers) -> Iterator[Problem]:
+    """Look at the registries of what is kept, and of what is fetched ahead."""
     known = [*_mapping(layers.data.get("registries"))]
     known += [alias for alias, _, _ in _aliases_written(layers)]
-    keep = _mapping(layers.data.get("cache")).get("keep")
-    for index, rule in enumerate(_items(keep)):
+    for place, rule in _images_named(layers):
         registry = rule.partition("/")[0].lower() if isinstance(rule, str) else ""
         if registry and "/" in str(rule) and registry not in known:
             meant = nearest(registry, known)
             message = f"{registry} is not among the registries"
-            yield layers.problem(
-                ("cache", "keep", index), message + (f", but {meant} is" * bool(meant))
-            )
+            yield layers.problem(place, message + (f", but {meant} is" * bool(meant)))
+
+
+def _images_named(layers: Layers) -> Iterator[tuple[Place, object]]:
+    keep = _mapping(layers.data.get("cache")).get("keep")
+    for index, rule in enumerate(_items(keep)):
+        yield ("cache", "keep", index), rule
+    for number, entry in enumerate(_items(layers.data.get("prefetch"))):
+        for index, name in enumerate(_items(_mapping(entry).get("images"))):
+            yield ("prefetch", number, "images", index), name
 
 
 def _policies(layers: Layers) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from entrepot.config.frozen import FilePath, Frozen
 from entrepot.config.keep import KeepRule, parse_keep
 from entrepot.config.limits import rate_unless_none, unless_none
 from entrepot.config.mirrors import MirrorSettings
+from entrepot.config.prefetch import PrefetchSettings
 from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
 from entrepot.config.signatures import VerifyRule
 from entrepot.config.trust import TrustSettings
@@ -127,6 +128,8 @@ class Settings(Frozen):
     trust: TrustSettings = TrustSettings()
     log: LogSettings = LogSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
+    # What is fetched ahead, every day.
+    prefetch: tuple[PrefetchSettings, ...] = ()
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
 
     @property

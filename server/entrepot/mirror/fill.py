@@ -51,8 +51,9 @@ class Fill:
 
     `size` is None until a mirror has answered, and stays None while no mirror and no manifest says
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
-    `places` are its readers, `window` is where bytes come from that are not on the disk; None
-    while the disk takes them all. `proved`: all bytes are here, and are what the digest names.
+    `places` are its readers, `error` what it failed with. `window` is where bytes come from that
+    are not on the disk; None while the disk takes them all. `proved`: all bytes are here, and are
+    what the digest names.
     """
 
     wanted: Wanted
@@ -66,6 +67,7 @@ class Fill:
     places: Places = field(default_factory=Places)
     window: Window | None = None
     proved: bool = False
+    error: EntrepotError | None = None
     _fetch: Fetch | None = None
     _partial: Partial | None = None
     _resumed: bool = False
@@ -74,7 +76,6 @@ class Fill:
     _settled: bool = False
     _leaving: bool = False
     _published: bool = False
-    _error: EntrepotError | None = None
     _telling: Telling = field(default_factory=Telling)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -115,7 +116,7 @@ class Fill:
     @property
     def failed(self) -> bool:
         """Nobody can join it any more; until it has ended no other can begin."""
-        return self._leaving or self._error is not None
+        return self._leaving or self.error is not None
 
     async def wait_ended(self) -> None:
         """Return once it has let go of its files."""
@@ -124,8 +125,8 @@ class Fill:
     async def wait_opened(self) -> None:
         """Return once a mirror has answered; raises what the fill failed with before that."""
         while not self._opened:
-            if self._error is not None:
-                raise self._error
+            if self.error is not None:
+                raise self.error
             await self._telling.heard()
 
     async def wait_bytes(self, offset: int, generation: int, *, whole: bool = True) -> int:
@@ -146,8 +147,8 @@ class Fill:
                 done = self.proved and self.size == offset
                 if ready > offset or done or self.window is not None:
                     return ready
-                if self._error is not None:
-                    raise TransferBroken(f"{self.wanted.digest}: {self._error}") from self._error
+                if self.error is not None:
+                    raise TransferBroken(f"{self.wanted.digest}: {self.error}") from self.error
                 if waits is None and self._fetch is not None:
                     waits = object()
                     self._fetch.want(waits, offset)
@@ -202,7 +203,7 @@ class Fill:
 
     def abandon(self) -> None:
         """Tell readers that nobody works on it any more, should they still be waiting."""
-        if self._error is None:
+        if self.error is None:
             self._fail(TransferBroken("the server is stopping"))
         self._ended.set()
 
@@ -394,7 +395,7 @@ class Fill:
 
     def _fail(self, error: EntrepotError) -> None:
         if not self.proved:
-            self._error = error
+            self.error = error
         if self.window is not None:
             self.window.fail(error)
         self._telling.now()

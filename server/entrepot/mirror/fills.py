@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from entrepot.errors import EntrepotError
@@ -32,6 +33,8 @@ class Fills:
     set_aside: SetAside = field(default_factory=SetAside)
     relays: Relays = field(init=False)
     _running: dict[Digest, Fill] = field(default_factory=dict)
+    _tasks: dict[Digest, asyncio.Task[None]] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
 
     def __post_init__(self) -> None:
@@ -39,6 +42,24 @@ class Fills:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    def __iter__(self) -> Iterator[Fill]:
+        return iter(tuple(self._running.values()))
+
+    async def changed(self, patience_s: float) -> None:
+        """Return when a fill begins or ends, or after `patience_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._news.wait()
+
+    async def stop(self, fill: Fill, error: EntrepotError) -> None:
+        """Stop one fill, unless somebody reads it; what it has brought stays on the disk."""
+        digest = fill.wanted.digest
+        if self._running.get(digest) is fill and not fill.places:
+            fill.interrupt(error)
+            task = self._tasks[digest]
+            task.cancel()
+            await asyncio.wait([task])
 
     def get(self, digest: Digest) -> Fill | None:
         """The fill in progress for `digest` that a newcomer can join."""
@@ -56,6 +77,8 @@ class Fills:
         fill = Fill(wanted, self.store, self.room, self.metrics, self.relays)
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
+        self._tasks[wanted.digest] = task
+        self._tell()
         task.add_done_callback(lambda _: self._ended(fill))
         return fill, True
 
@@ -91,5 +114,10 @@ class Fills:
     def _ended(self, fill: Fill) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
         if self._running.get(fill.wanted.digest) is fill:
-            del self._running[fill.wanted.digest]
+            del self._running[fill.wanted.digest], self._tasks[fill.wanted.digest]
         fill.abandon()
+        self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()

@@ -67,7 +67,7 @@ class AdminApi:
             ("GET", "/v1/ledger/mirrors", self.standings),
             ("GET", "/v1/ledger/suspects", self.suspects),
         ):
-            router.add_route(method, path, guard.protect(_in_json(answer)))
+            router.add_route(method, path, guard.protect(in_json(answer)))
         router.add_post("/v1/verify", guard.protect(self.verify))
 
     async def status(self, _: web.Request) -> Document:
@@ -170,7 +170,7 @@ class AdminApi:
         try:
             before = await library.to_verify(name)
         except EntrepotError as error:
-            return _refusal(error)
+            return refusal(error)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         await _line(response, {"blobs": before.blobs, "bytes": before.bytes})
@@ -184,17 +184,20 @@ class AdminApi:
         return response
 
 
-def _in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Have a handler's document written as JSON, and its errors too."""
+
     async def answered(request: web.Request) -> web.StreamResponse:
         try:
             return web.json_response(await answer(request))
         except EntrepotError as error:
-            return _refusal(error)
+            return refusal(error)
 
     return answered
 
 
-def _refusal(error: EntrepotError) -> web.Response:
+def refusal(error: EntrepotError) -> web.Response:
+    """Write what an error comes to."""
     reply = error_reply(error)
     return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 

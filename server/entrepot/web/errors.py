@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from entrepot.errors import (
     AllFailed,
     AllThrottled,
+    ArchiveInvalid,
     Attempt,
     BlobUnknown,
     BodyTooLarge,
@@ -68,6 +69,7 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     Incomplete: (503, ErrorCode.UNAVAILABLE),
     # Not 5xx, for which podman and crane come back; it lasts until somebody signs the image.
     SignatureRefused: (403, ErrorCode.DENIED),
+    ArchiveInvalid: (400, ErrorCode.UNSUPPORTED),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
     DiskFull: (503, ErrorCode.UNAVAILABLE),
     NoRoom: (503, ErrorCode.UNAVAILABLE),

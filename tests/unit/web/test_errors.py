@@ -65,6 +65,7 @@ EXPECTED = {
     "Untrusted": (502, "DENIED"),
     "Incomplete": (503, "UNAVAILABLE"),
     "SignatureRefused": (403, "DENIED"),
+    "ArchiveInvalid": (400, "UNSUPPORTED"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
     "NoRoom": (503, "UNAVAILABLE"),
