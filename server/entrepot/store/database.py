@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,6 +32,7 @@ Rows: TypeAlias = list[tuple[Value, ...]]
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # What it says of a full disk depends on the file that it wanted to write or to open.
 _CRAMPED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_INDEX_BYTES = 64 << 10
 _BUSY_MS = 10_000
 _ASIDE = 3
 """How many broken files are kept; a disk that breaks them all must not fill up with them."""
@@ -140,6 +142,7 @@ class Database:
             self.created = await migrate(self._writer) == 0
             await self._writer.execute_fetchall("PRAGMA temp_store = MEMORY")
             await self._writer.executescript(TEMPORARY)
+            await asyncio.to_thread(self._reserve_index)
             self._reader = await self._connect()
             await self._reader.execute_fetchall("PRAGMA query_only = ON")
             self._surveyor = await self._connect()
@@ -147,6 +150,27 @@ class Database:
         except BaseException:
             await self.aclose()
             raise
+
+    def _reserve_index(self) -> None:
+        """Have a block for every byte of the log's index, before the disk is full.
+
+        SQLite writes to it through mapped memory: where there is no block for a page, the kernel
+        ends the process (SIGBUS). It makes sure of one block a page, which is not all of it on a
+        file system whose blocks are smaller.
+        """
+        index = self._path.with_name(f"{self._path.name}-shm")
+        while True:
+            try:
+                descriptor = os.open(index, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                try:
+                    os.posix_fallocate(descriptor, 0, _INDEX_BYTES)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                if self._ballast is not None and self._ballast.give_up():
+                    continue
+                log.warning("catalog.index_not_reserved", path=str(index), reason=str(error))
+            return
 
     async def _with_room(self, work: Callable[[], Awaitable[T]]) -> T:
         try:

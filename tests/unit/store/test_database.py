@@ -150,6 +150,18 @@ def test_errors_of_sqlite_are_translated_by_their_code() -> None:
 
 
 @pytest.mark.rule("P30")
+async def test_the_index_of_the_log_has_all_its_blocks_from_the_start(tmp_path: Path) -> None:
+    """On ext4 with blocks of 1 KiB a full disk would else end the process with SIGBUS."""
+    with small_disk(tmp_path, 16 * MIB, "ext4") as disk:
+        database = Database(disk / "catalog.db")
+        await database.open()
+        await database.write([put("a")])
+        status = (disk / "catalog.db-shm").stat()
+        assert status.st_blocks * 512 >= status.st_size >= 64 << 10
+        await database.aclose()
+
+
+@pytest.mark.rule("P30")
 async def test_on_a_full_disk_it_opens_and_writes_with_what_the_ballast_gives(
     tmp_path: Path,
 ) -> None:
