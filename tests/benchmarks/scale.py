@@ -23,6 +23,7 @@ from benchmarks.steady import Percentiles, steadily
 from benchmarks.synthetic import REGISTRY, write
 from benchmarks.wander import wander
 from benchmarks.watch import LogTail, totals, until
+from entrepot.mirror.evictor import WARM_S
 from fakes.images import sha256
 from programs.entrepot import Entrepot
 
@@ -118,6 +119,7 @@ class Case:
         self._population = population
         self._say = say
         self.found = Scale(population.files)
+        self._asked_until = time.monotonic()
 
     async def run(self, *, evict: bool) -> Scale:
         """Start, serve, sweep, stop, measuring all the while; then, with `evict`, make room."""
@@ -154,6 +156,7 @@ class Case:
     async def _serve(self, server: Entrepot) -> None:
         began = time.monotonic()
         await wander(server.url.removeprefix("http://"), self._population, REQUESTS)
+        self._asked_until = time.monotonic()
         self.found.requests_per_s = REQUESTS / (time.monotonic() - began)
         self.found.rss_served_bytes = process.rss_bytes(server.pid)
         self._tell(f"RSS {_mib(self.found.rss_served_bytes)} after {REQUESTS:,} requests")
@@ -177,6 +180,8 @@ class Case:
         The cache is not what it was afterwards.
         """
         cache = self._directory / "cache"
+        self._tell("waiting until what was asked for is not in use any more")
+        await asyncio.sleep(max(0.0, self._asked_until + WARM_S - time.monotonic()) + 1)
         kept, before = await asyncio.to_thread(totals, cache)
         async with mirror(SEED) as url:
             limit = {"path": str(cache), "max_size": kept + LARGE_BYTES // 2, "min_free": 0}
