@@ -106,15 +106,14 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
     )
     room.forget = manifests.forget
     tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
+    closure = Closure(catalog, store)
     services = Services(
         names=names,
         manifests=manifests,
         tags=tags,
         blobs=_blobs(manifests, fills, upkeep, _stopped(outbound, Flights(owner, "blob size"))),
         listings=_listings(manifests, tags, _stopped(outbound, Flights(owner, "list"))),
-        offline=OfflineDoor(
-            outbound, manifests, tags, Closure(catalog, store), settings.offline_serves_incomplete
-        ),
+        offline=OfflineDoor(outbound, manifests, tags, closure, settings.offline_serves_incomplete),
         metrics=metrics,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,

@@ -20,7 +20,7 @@ from entrepot.oci.mediatype import OCI_MANIFEST
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
-from entrepot.store.draft import Durability
+from entrepot.store.durability import Durability
 from entrepot.store.record import ManifestRecord, TagRecord
 
 REGISTRY = "registry.k8s.io"

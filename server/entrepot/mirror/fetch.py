@@ -11,7 +11,8 @@ import structlog
 from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
-from entrepot.mirror.destination import Destination, Receive
+from entrepot.mirror.delivery import Delivery
+from entrepot.mirror.destination import Destination
 from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
 from entrepot.mirror.race import Race, attempt_of, exhausted
 from entrepot.mirror.setaside import SetAside
@@ -19,14 +20,11 @@ from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.mirror import MirrorClient
-from entrepot.upstream.piece import Piece
 
 STRIPED_BYTES = 8 * MIB
 """A blob with less than this still to come is left to one mirror."""
 MOST_URGENT = 2
 """Connections at a time beyond what a mirror is allowed, for readers that would wait long."""
-SKIPPED_BYTES = MIB
-"""A transfer that meets so many bytes that are there already breaks off instead of reading on."""
 SLOW_SECONDS = 5.0
 """A smaller blob is shared out all the same when one mirror would need longer than this."""
 _ENDLESS = 1 << 62
@@ -58,6 +56,7 @@ class Fetch:
     answered: bool = False
     in_order: bool = False
     sources: Sources = field(init=False)
+    _delivery: Delivery = field(init=False)
     _running: dict[asyncio.Task[None], Transfer] = field(default_factory=dict)
     _urgent: int = 0
     _ended: bool = False
@@ -68,6 +67,7 @@ class Fetch:
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.wanted, self.set_aside)
+        self._delivery = Delivery(self.partial, self.contributions, self.metrics)
 
     def want(self, reader: object, offset: int) -> None:
         """A reader waits at `offset`; it takes itself out of `readers` when it no longer does."""
@@ -323,9 +323,9 @@ class Fetch:
         while transfer.left:
             receive = await stream.receiver(transfer.left)
             if receive is not None:
-                await self._write_from(source, transfer, receive, stream)
+                stream.received(await self._delivery.receive(source, transfer, receive))
             elif piece := await stream.read_piece():
-                await self._write(source, transfer, piece.first(transfer.left))
+                await self._delivery.write(source, transfer, piece.first(transfer.left))
             if stream.ended:
                 break
             now = loop.time()
@@ -333,7 +333,7 @@ class Fetch:
             if now - began > _MEASURED_S:
                 transfer.rate = (transfer.at - first) / (now - began)
             self.progressed()
-            if self._overlaps(transfer):
+            if self._delivery.overlaps(transfer):
                 break
         source.measured(transfer.at - first, loop.time() - began)
         if self.partial.size is None and transfer.left:
@@ -346,44 +346,6 @@ class Fetch:
         source.whole_only = True
         others = [t.at for t in self._running.values() if t is not transfer and t.at > transfer.at]
         transfer.stop = min([stop, *others])
-
-    async def _write(self, source: Source, transfer: Transfer, piece: Piece) -> None:
-        count = len(piece)
-        start, stop = transfer.at, transfer.at + count
-        new = self.partial.written.missing(start, stop)
-        await self.partial.write(start, piece.buffers, piece.done)
-        transfer.at = stop
-        for begin, end in new:
-            self.contributions.add(begin, end, source.name)
-        self.metrics.fetched(source.client.registry, source.name, count)
-
-    async def _write_from(
-        self, source: Source, transfer: Transfer, receive: Receive, stream: BlobStream
-    ) -> None:
-        start, count = transfer.at, 0
-        new = self.partial.written.missing(start, transfer.stop)
-
-        def counting() -> tuple[memoryview, Callable[[], None]]:
-            nonlocal count
-            data, done = receive()
-            count = len(data)
-            return data, done
-
-        try:
-            await self.partial.write_from(start, counting)
-        finally:  # also when it was cancelled: what is written has a sender
-            stop = start + count
-            for begin, end in new:
-                if begin < stop:
-                    self.contributions.add(begin, min(end, stop), source.name)
-        transfer.at = stop
-        stream.received(count)
-        self.metrics.fetched(source.client.registry, source.name, count)
-
-    def _overlaps(self, transfer: Transfer) -> bool:
-        """Whether what comes next is there already, and too much of it to be read for nothing."""
-        end = min(self.partial.written.contiguous_end(transfer.at), transfer.stop)
-        return end - transfer.at >= min(SKIPPED_BYTES, transfer.left) and end > transfer.at
 
     # -- shared --------------------------------------------------------------------------------
 

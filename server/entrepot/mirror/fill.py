@@ -52,8 +52,7 @@ class Fill:
     `size` is None until a mirror has answered, and stays None while no mirror and no manifest says
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
     `places` are its readers, `error` what it failed with. `window` is where bytes come from that
-    are not on the disk; None while the disk takes them all. `proved`: all bytes are here, and are
-    what the digest names.
+    are not on the disk; None while the disk takes them all. `proved`: it is whole, and verified.
     """
 
     wanted: Wanted

@@ -29,7 +29,8 @@ from entrepot.store.blobfile import (
     put_file,
     read_proved,
 )
-from entrepot.store.draft import Draft, Durability
+from entrepot.store.draft import Draft
+from entrepot.store.durability import Durability
 from entrepot.store.journal import this_boot
 from entrepot.store.layout import (
     BLOB_MODE,

@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
@@ -21,6 +20,7 @@ from uuid import UUID
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest, Hasher
 from entrepot.store.chunk import Chunk, Held
+from entrepot.store.durability import Durability
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
@@ -33,20 +33,6 @@ from entrepot.store.nofollow import (
 )
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
-
-_MAX_BUFFERS = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Durability:
-    """How much of a download a power cut may take: so many bytes, but what came in so many seconds.
-
-    Each fsync takes the disk from others, and on a fast link the bytes come again sooner than that
-    is worth.
-    """
-
-    every_bytes: int = 64 << 20
-    after_s: float = 5.0
 
 
 class Draft:
@@ -132,7 +118,7 @@ class Draft:
             waits = False
             try:
                 for part in mine:
-                    _write_all(self._data, part)
+                    part.write(self._data)
                     waits = self._claim(part, held if part is mine[-1] else None)
             finally:
                 with self._state:
@@ -325,11 +311,7 @@ class Draft:
     @property
     def sync_due(self) -> bool:
         """Whether so much has been written since the last `sync` that it should be made durable."""
-        return (
-            self._unsynced >= self._durable.every_bytes
-            and not self._syncing
-            and time.monotonic() - self._synced_at >= self._durable.after_s
-        )
+        return not self._syncing and self._durable.due(self._unsynced, self._synced_at)
 
     def sync(self) -> None:
         """Make durable what is there, beside further writes; nothing to do when it is not due.
@@ -409,10 +391,3 @@ class Draft:
             self._drop_held()
             self._journal.close()
             os.close(self._data)
-
-
-def _write_all(descriptor: int, chunk: Chunk) -> None:
-    stop = chunk.stop
-    while chunk.start < stop:
-        taken = os.pwritev(descriptor, chunk.buffers[:_MAX_BUFFERS], chunk.start)
-        chunk = chunk.cut(chunk.start + taken, stop)

@@ -19,7 +19,7 @@ from entrepot.mirror.room import Room
 from entrepot.mirror.wanted import Wanted
 from entrepot.mirror.window import SEGMENT_BYTES, Window
 from entrepot.oci.digest import Digest
-from entrepot.store.draft import Durability
+from entrepot.store.durability import Durability
 from failingdisk import break_writes, fill_for_a_while, fill_the_disk, lose_writes
 from fakes.images import blob
 from fakes.registry import FakeRegistry, Fault

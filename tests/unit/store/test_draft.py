@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
 from entrepot.store.chunk import Chunk
-from entrepot.store.draft import Draft, Durability
+from entrepot.store.draft import Draft
+from entrepot.store.durability import Durability
 from entrepot.store.journal import RECORD_BYTES
 from entrepot.store.layout import Layout
 from entrepot.store.leftover import remove_partial, survey
