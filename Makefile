@@ -6,7 +6,7 @@ ARGS   ?=
 # Twice quiet: warnings of old build scripts are for others to read, errors are still told.
 PIP     = $(BIN)/pip -qq --disable-pip-version-check
 
-.PHONY: run test check format bench lock clean rules metrics
+.PHONY: run test check format bench lock clean rules metrics pages
 
 run: $(VENV)/.run
 	@$(BIN)/entrepot serve --cache var/cache $(ARGS)
@@ -35,6 +35,10 @@ rules: $(VENV)/.dev
 metrics: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python tests/metricsdoc.py > docs/metrics.md
 
+# What entrepot setup says, in the pages of docs/clients.
+pages: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/clientpages.py
+
 $(VENV)/.run: requirements.lock pyproject.toml
 	@echo "Installing requirements.lock into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
@@ -54,7 +58,7 @@ lock:
 	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
 	  --extra build pyproject.toml -o requirements.lock
 	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11 \
-	  --extra build --extra dev pyproject.toml -o requirements-dev.lock
+	  --extra build --extra dev --extra keyless pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) var build dist server/*.egg-info

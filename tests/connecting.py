@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -25,8 +27,11 @@ async def connected(
 
 
 @asynccontextmanager
-async def replying(*replies: bytes) -> AsyncIterator[str]:
-    """A url that answers its requests with these bytes, one connection each, and hangs up."""
+async def replying(*replies: bytes, reset: bool = False) -> AsyncIterator[str]:
+    """A url that answers its requests with these bytes, one connection each, and hangs up.
+
+    With `reset` it is the kernel that breaks the connection off, once all bytes were sent.
+    """
     left = list(replies)
     busy: set[asyncio.Task[None]] = set()
 
@@ -39,6 +44,11 @@ async def replying(*replies: bytes) -> AsyncIterator[str]:
             writer.write(left.pop(0))
             with suppress(ConnectionError):  # who asked may leave before the end of a long one
                 await writer.drain()
+            if reset:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, linger
+                )
         finally:
             writer.close()
             busy.discard(task)

@@ -16,6 +16,7 @@ from entrepot.mirror.blobs import BlobReader, Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
@@ -23,6 +24,7 @@ from entrepot.mirror.names import ImageName
 from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.mirror.watermarks import Limits
@@ -118,11 +120,13 @@ async def mirroring(
     offline: bool = False,
     limits: Limits | None = None,
     keep: Sequence[str] = (),
+    rules: Rules | None = None,
+    clock: WallClock | None = None,
 ) -> AsyncIterator[Mirroring]:
     """`mirrors` in order, each a url or a mirror's settings."""
     async with AsyncExitStack() as stack:
         own = await stack.enter_async_context(opened(cache))
-        clock, memory, metrics = WallClock(), ManifestMemory(), Metrics()
+        clock, memory, metrics = clock or WallClock(), ManifestMemory(), Metrics()
         upkeep = await stack.enter_async_context(
             open_upkeep(own, metrics.upkeep, forgotten=memory.drop, clock=clock)
         )
@@ -148,6 +152,10 @@ async def mirroring(
         outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
         wired = _wired(registry, upkeep, memory, fills, owner, outbound=outbound)
         wired.clock = clock
+        wired.manifests.rules = rules or Rules()
+        fills.set_aside.lied = wired.manifests.ledger.wrong_bytes
+        await wired.manifests.ledger.start()
+        stack.callback(wired.manifests.ledger.aclose)
         yield wired
 
 
@@ -184,8 +192,7 @@ def _wired(
         outbound.on_offline(lambda: made.interrupt(_gone_offline()))
         return made
 
-    registries, catalog = {REGISTRY: registry}, upkeep.cache.catalog
-    metrics, overtake_s = fills.metrics, fills.rules.overtake_s
+    registries, catalog, metrics = {REGISTRY: registry}, upkeep.cache.catalog, fills.metrics
     manifests = Manifests(
         registries=registries,
         store=fills.store,
@@ -193,10 +200,11 @@ def _wired(
         room=fills.room,
         flights=flights("manifest"),
         metrics=metrics,
-        overtake_s=overtake_s,
+        overtake_s=fills.rules.overtake_s,
         negative_ttl_s=30.0,
         clock=fills.room.clock,
         suspect=upkeep.scrub.check,
+        ledger=Ledger(catalog, fills.room.clock),
         memory=memory,
     )
     fills.room.forget = manifests.forget
@@ -215,7 +223,7 @@ def _wired(
             fills=fills,
             flights=flights("size"),
             metrics=metrics,
-            overtake_s=overtake_s,
+            overtake_s=fills.rules.overtake_s,
             suspect=upkeep.suspect,
         ),
         listings=Listings(
@@ -224,7 +232,7 @@ def _wired(
             tags_by_name=tags,
             flights=flights("list"),
             metrics=metrics,
-            overtake_s=overtake_s,
+            overtake_s=fills.rules.overtake_s,
         ),
         offline=OfflineDoor(outbound, manifests, tags, Closure(catalog, fills.store)),
         metrics=metrics,

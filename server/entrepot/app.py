@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from entrepot.activation import Handed
-from entrepot.assembly import library_of, open_lasting
+from entrepot.assembly import appointments_of, intake_of, library_of, open_lasting, prefetch_of
 from entrepot.config import (
     Address,
     AdminSettings,
@@ -28,19 +28,25 @@ from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
 from entrepot.generation import Generation, Generations
 from entrepot.mirror.history import History
+from entrepot.mirror.intake import Intake
 from entrepot.mirror.library import Library
 from entrepot.mirror.overview import Overview
+from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.schedule import keep_appointments
 from entrepot.store.layout import Layout
 from entrepot.store.secretfile import keep_secret
 from entrepot.store.upkeep import Upkeep
 from entrepot.tasks import TaskOwner, owned
+from entrepot.trust.pinfile import PinsInvalid
 from entrepot.web.admin import admin_application
 from entrepot.web.adminapi import AdminApi
+from entrepot.web.carryapi import CarryApi
 from entrepot.web.connection import Listener
 from entrepot.web.crowd import Crowd
 from entrepot.web.entrance import Entrance
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.guard import Guard
+from entrepot.web.prefetchapi import PrefetchApi
 from entrepot.web.renewed import Renewed
 from entrepot.web.status.pages import StatusPages
 from entrepot.web.tlsdoor import TlsDoor
@@ -60,10 +66,14 @@ class Server:
     generations: Generations
     crowd: Crowd
     library: Library
+    intake: Intake
+    prefetch: Prefetch
+    _schedule: TaskOwner
     doors: list[Door] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
+    _appointments: asyncio.Task[None] | None = None
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -105,16 +115,31 @@ class Server:
     async def _prepare(self, settings: Settings) -> Generation:
         try:
             return await self.generations.prepare(settings)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, PinsInvalid) as error:
             raise ConfigError([Problem("the settings", 0, "", str(error))]) from error
+
+    def appoint(self, settings: Settings) -> None:
+        """Fetch ahead at the times that `settings` say, and at no others."""
+        if self._appointments is not None:
+            self._appointments.cancel()
+            self._appointments = None
+        if appointments := appointments_of(settings):
+            self._appointments = self._schedule.start(
+                keep_appointments(self.prefetch, appointments), name="prefetch"
+            )
 
     def _succeed(self, generation: Generation) -> None:
         """Exchange everything between two requests: there is no await in it."""
         settings, services = generation.settings, generation.services
         self.generations.succeed(generation)
         self.crowd.most, self.crowd.most_per_address = _most(settings.clients)
-        self.library.names = services.names
-        self.library.rules = tuple(map(str, settings.cache.keep))
+        keep = tuple(map(str, settings.cache.keep))
+        self.library.follow(services.names, keep, lambda: services.manifests.rules)
+        self.intake.follow(services.names, settings.private)
+        self.prefetch.follow(
+            services.names, services.tags, services.blobs, settings.timeouts.headers
+        )
+        self.appoint(settings)
         for door, listen in zip(self.doors, settings.listen, strict=True):
             door.lead_to(generation, listen)
 
@@ -159,7 +184,15 @@ async def running(
         generation = await generations.prepare(settings)
         generations.succeed(generation)
         library = library_of(generation.services, lasting.upkeep, settings)
-        server = Server(generations, Crowd(*_most(settings.clients)), library)
+        server = Server(
+            generations,
+            Crowd(*_most(settings.clients)),
+            library,
+            intake_of(library, settings),
+            prefetch_of(generation.services, settings, stack),
+            await stack.enter_async_context(owned("schedule")),
+        )
+        server.appoint(settings)
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
         if settings.admin is not None:
@@ -213,6 +246,8 @@ async def _admin(
         lambda: server.ready,
         guard,
         AdminApi(server.library, reload),
+        CarryApi(server.intake),
+        PrefetchApi(server.prefetch),
         pages,
     )
     runner = web.AppRunner(application, access_log=None, handle_signals=False)

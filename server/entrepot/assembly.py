@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -18,7 +20,9 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.intake import Intake
 from entrepot.mirror.keeping import Keeping
+from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
@@ -27,18 +31,29 @@ from entrepot.mirror.mirrors import Mirrors, Registries
 from entrepot.mirror.mirrorstates import MirrorStates
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.prefetchjob import Order
 from entrepot.mirror.refetch import RefetchCost
+from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
+from entrepot.mirror.schedule import Appointment
+from entrepot.mirror.signaturerules import signature_table
+from entrepot.mirror.signatures import Signatures
+from entrepot.mirror.signingdoor import SigningDoor
 from entrepot.mirror.sweep import sweep_partials
 from entrepot.mirror.tags import Tags
 from entrepot.mirror.wanted import FillRules
 from entrepot.mirror.watermarks import Limits
+from entrepot.setup.offer import Offer
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.closure import Closure
 from entrepot.store.opening import opened
 from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
+from entrepot.trust.cosign import SignatureTable
+from entrepot.trust.pinloading import load_pins, shipped_pins
 from entrepot.upstream.outbound import Outbound
 from entrepot.web.frontend import Services
 
@@ -57,6 +72,7 @@ class Lasting:
     room: Room
     fills: Fills
     states: MirrorStates
+    ledger: Ledger
 
     def follow(self, settings: Settings, services: Services) -> None:
         """Go by `settings` from now on, and by what was made of them."""
@@ -73,7 +89,7 @@ class Lasting:
 async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
     """Open the cache and what works on it; `stack` closes it again.
 
-    Raises StoreError when the cache directory cannot be used.
+    Raises StoreError when the cache directory cannot be used, PinsInvalid when a file of pins.
     """
     metrics = Metrics()
     cache = await stack.enter_async_context(opened(settings.cache.path))
@@ -85,6 +101,7 @@ async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
     outbound = _outbound(settings, metrics)
     mirrors = Mirrors(outbound, metrics)
     stack.push_async_callback(mirrors.aclose)
+    ledger = await _ledger(catalog, stack)
     owner = TaskOwner("sweep")
     stack.push_async_callback(owner.aclose)
     sweep = sweep_partials(store, settings.cache.unfinished, time.time)
@@ -97,15 +114,32 @@ async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
     states = MirrorStates({}, time.monotonic)
     metrics.registry.register(states)
-    return Lasting(metrics, upkeep, outbound, mirrors, memory, room, fills, states)
+    return Lasting(metrics, upkeep, outbound, mirrors, memory, room, fills, states, ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What takes time to make of the settings, or may fail."""
+
+    registries: Registries
+    rules: Rules
+    signing: SignatureTable
+
+
+async def make(
+    lasting: Lasting, settings: Settings, before: Mapping[str, Registry] | None = None
+) -> Made:
+    """Read the files that the settings name, and make the clients of mirrors last.
+
+    OSError, ValueError or PinsInvalid when one cannot be used; nothing is left open then.
+    """
+    rules = await asyncio.to_thread(rules_of, settings)
+    signing = await asyncio.to_thread(signature_table, settings.registries)
+    return Made(await lasting.mirrors.registries(settings, before), rules, signing)
 
 
 def services_of(
-    lasting: Lasting,
-    settings: Settings,
-    registries: Registries,
-    owner: TaskOwner,
-    stack: AsyncExitStack,
+    lasting: Lasting, settings: Settings, made: Made, owner: TaskOwner, stack: AsyncExitStack
 ) -> Services:
     """Make everything that listeners ask; flights are `owner`'s, and `stack` takes them back."""
 
@@ -117,7 +151,7 @@ def services_of(
 
     cache, upkeep, metrics = lasting.upkeep.cache, lasting.upkeep, lasting.metrics
     manifests = Manifests(
-        registries=registries,
+        registries=made.registries,
         store=cache.store,
         catalog=cache.catalog,
         room=lasting.room,
@@ -127,28 +161,40 @@ def services_of(
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         suspect=upkeep.scrub.check,
+        ledger=lasting.ledger,
         memory=lasting.memory,
         private=settings.private,
+        rules=made.rules,
     )
     tags = Tags(manifests, cache.catalog, flights("tag"))
-    return Services(
+    closure = Closure(cache.catalog, cache.store)
+    services = Services(
         names=_names(settings),
         manifests=manifests,
         tags=tags,
         blobs=_blobs(manifests, lasting.fills, upkeep, flights("blob size")),
         listings=_listings(manifests, tags, flights("list")),
         offline=OfflineDoor(
-            lasting.outbound,
-            manifests,
-            tags,
-            Closure(cache.catalog, cache.store),
-            settings.offline_serves_incomplete,
+            lasting.outbound, manifests, tags, closure, settings.offline_serves_incomplete
         ),
         metrics=metrics,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
+        setup=offer_of(settings),
     )
+    if not made.signing.rules:
+        return services
+    check = Signatures(
+        made.signing, flights("signature"), metrics, time.time, settings.tags.negative_ttl
+    )
+    door = SigningDoor(check, services.tags, services.blobs, services.listings)
+    return replace(services, signatures=door)
+
+
+def offer_of(settings: Settings) -> Offer:
+    """Say which registries a node can be pointed at us for, by all their names."""
+    return Offer(settings.names, settings.own_ports)
 
 
 def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Library:
@@ -160,7 +206,29 @@ def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Librar
         rules=tuple(map(str, settings.cache.keep)),
         outbound=services.offline.outbound,
         fills=services.blobs.fills,
+        ledger=services.manifests.ledger,
+        load_rules=lambda: services.manifests.rules,
     )
+
+
+def intake_of(library: Library, settings: Settings) -> Intake:
+    """Make what takes in images from files, for a running server or a directory."""
+    return Intake(library.names, library.room, settings.private, library.fills)
+
+
+def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:
+    """Make what fetches ahead; `stack` ends it."""
+    prefetch = Prefetch(services.names, services.tags, services.blobs, settings.timeouts.headers)
+    stack.push_async_callback(prefetch.aclose)
+    return prefetch
+
+
+def appointments_of(settings: Settings) -> list[Appointment]:
+    """Tell what is to be fetched ahead at which times."""
+    return [
+        Appointment(rule.at, Order(rule.names, rule.platforms, "schedule"))
+        for rule in settings.prefetch
+    ]
 
 
 async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library:
@@ -177,10 +245,18 @@ async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library
     room = _room(settings.cache, cache.store, cache.catalog, metrics, names)
     stack.push_async_callback(room.aclose)
     await room.accounts.recount()
-    return Library(names, room, upkeep, tuple(map(str, settings.cache.keep)))
+    return Library(
+        names,
+        room,
+        upkeep,
+        tuple(map(str, settings.cache.keep)),
+        ledger=await _ledger(cache.catalog, stack),
+        load_rules=lambda: rules_of(settings),
+    )
 
 
 def _blobs(manifests: Manifests, fills: Fills, upkeep: Upkeep, flights: Flights[Any, Any]) -> Blobs:
+    fills.set_aside.lied = manifests.ledger.wrong_bytes
     return Blobs(
         registries=manifests.registries,
         store=manifests.store,
@@ -202,6 +278,12 @@ def _listings(manifests: Manifests, tags: Tags, flights: Flights[Any, Any]) -> L
         metrics=manifests.metrics,
         overtake_s=manifests.overtake_s,
     )
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Read the pins and policies that the settings name. Blocks; PinsInvalid with every mistake."""
+    pins = load_pins(*settings.trust.ranks(shipped_pins()))
+    return Rules(pins, settings.trust.table(settings.canonical))
 
 
 def _upkeep_rules(settings: Settings) -> UpkeepRules:
@@ -245,3 +327,10 @@ def _outbound(settings: Settings, metrics: Metrics) -> Outbound:
 
 def _gone_offline() -> Offline:
     return Offline("Entrepot has just gone offline")
+
+
+async def _ledger(catalog: Catalog, stack: AsyncExitStack) -> Ledger:
+    ledger = Ledger(catalog, time.time)
+    await ledger.start()
+    stack.callback(ledger.aclose)
+    return ledger

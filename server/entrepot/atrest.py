@@ -6,21 +6,45 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeAlias
 
-from entrepot.assembly import assemble_at_rest
+from entrepot.assembly import (
+    assemble_at_rest,
+    intake_of,
+    library_of,
+    open_lasting,
+    prefetch_of,
+)
 from entrepot.config import Settings
+from entrepot.generation import Generations
 from entrepot.metrics import Metrics
-from entrepot.web.admin import admin_application
+from entrepot.web.admin import Api, admin_application
 from entrepot.web.adminapi import AdminApi
+from entrepot.web.carryapi import CarryApi
 from entrepot.web.guard import Guard
+from entrepot.web.prefetchapi import PrefetchApi
 from entrepot.web.privateline import PrivateLine, private_line
 
 Line: TypeAlias = PrivateLine
 
 
 @asynccontextmanager
-async def at_rest(settings: Settings, token: str) -> AsyncIterator[Line]:
-    """Open the cache and answer whoever has `token`; StoreLocked when a server uses it."""
+async def at_rest(settings: Settings, token: str, *, fetching: bool = False) -> AsyncIterator[Line]:
+    """Open the cache and answer whoever has `token`; StoreLocked when a server uses it.
+
+    With `fetching` mirrors are asked for what somebody wants fetched, as a server would.
+    """
     async with AsyncExitStack() as stack:
-        library = await assemble_at_rest(settings, stack)
-        application = admin_application(Metrics(), lambda: False, Guard(token), AdminApi(library))
+        apis: list[Api]
+        if fetching:
+            lasting = await open_lasting(settings, stack)
+            generations = Generations(lasting)
+            stack.push_async_callback(generations.aclose)
+            generations.succeed(await generations.prepare(settings))
+            services = generations.current.services
+            library = library_of(services, lasting.upkeep, settings)
+            apis = [PrefetchApi(prefetch_of(services, settings, stack))]
+        else:
+            library = await assemble_at_rest(settings, stack)
+            apis = []
+        apis += [AdminApi(library), CarryApi(intake_of(library, settings))]
+        application = admin_application(Metrics(), lambda: False, Guard(token), *apis)
         yield await stack.enter_async_context(private_line(application))

@@ -12,6 +12,7 @@
     │   ├── NotHere              an image that somebody wants to do something to
     │   ├── NotListed            a list this registry does not keep (M-4)
     │   ├── BodyTooLarge         a request with more of a body than anybody needs
+    │   ├── SetupInvalid         settings for a node that cannot be made
     │   ├── Unauthenticated      only for clients that say who they are (P27)
     │   └── TooManyFailures      wrong passwords from one address
     ├── AttemptError             what one mirror did, once; carried inside an `Exhausted`
@@ -21,15 +22,20 @@
     │   ├── MirrorDenied         401 or 403 after the token flow (P15: often means "not found")
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
-    │   ├── MirrorLied           an answer that cannot be true: HTML, wrong length, wrong digest
+    │   ├── MirrorLied           an answer that cannot be true: wrong length, wrong digest, …
+    │   │   └── BlockPage        a web page where a registry should be
+    │   ├── MirrorDiffers        an answer, but other bytes than the ones that are known to be right
     │   └── MirrorOffline        not asked: Entrepot is offline
     ├── Exhausted                no mirror is left to ask; `attempts` says how each ended
     │   ├── ManifestUnknown      every mirror said 404
     │   ├── BlobUnknown          every mirror said 404
     │   ├── AllThrottled         at least one mirror would have answered, later
     │   ├── AllFailed            unreachable, silent, denied or lying, in any mixture
+    │   ├── Untrusted            mirrors answered, and nothing of it may be what the tag means
     │   └── Offline              it is not here, and nobody may be asked
     │       └── Incomplete       part of it is here: the image is refused at its manifest
+    ├── SignatureRefused         an image that is not signed as the settings want it
+    ├── ArchiveInvalid           a file with images that cannot be read, or is not to be trusted
     ├── TransferBroken           the bytes promised to this reader will not come; cut the connection
     └── StoreError               the disk
         ├── DiskFull
@@ -98,6 +104,10 @@ class NotListed(RequestError):
 
 class BodyTooLarge(RequestError):
     """A request with a body, which none that we answer has."""
+
+
+class SetupInvalid(RequestError):
+    """Settings for a node are asked for that cannot be made."""
 
 
 class Unauthenticated(RequestError):
@@ -177,6 +187,19 @@ class MirrorLied(AttemptError):
     outcome = "wrong answer"
 
 
+class BlockPage(MirrorLied):
+    """A web page came where a registry should be: of a network that blocks, or wants a login."""
+
+
+class MirrorDiffers(AttemptError):
+    """Something else under the name than what is known to be right, and no way to make that of it.
+
+    No fault of the mirror's health: many copy images in ways that change their digest.
+    """
+
+    outcome = "another digest"
+
+
 class MirrorOffline(AttemptError):
     """Not asked: Entrepot is offline."""
 
@@ -230,6 +253,10 @@ class AllFailed(Exhausted):
     """Nobody answered, and not because everybody said 404."""
 
 
+class Untrusted(Exhausted):
+    """Mirrors answered, but neither pin nor policy lets any of it be what the tag means."""
+
+
 class Offline(Exhausted):
     """It is not here, and Entrepot is offline."""
 
@@ -241,6 +268,18 @@ class Incomplete(Offline):
         """`detail` is JSON for programs: what is missing, platform by platform."""
         super().__init__(message)
         self.detail = dict(detail or {})
+
+
+class SignatureRefused(EntrepotError):
+    """An image is not signed as the settings want it. `found` is a line for each signature seen."""
+
+    def __init__(self, message: str, found: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.found = tuple(found)
+
+
+class ArchiveInvalid(EntrepotError):
+    """A file that should have images in it cannot be read, or is not to be trusted."""
 
 
 class TransferBroken(EntrepotError):

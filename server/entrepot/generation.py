@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from entrepot.assembly import Lasting, services_of
+from entrepot.assembly import Lasting, make, services_of
 from entrepot.config import Settings
 from entrepot.mirror.mirrors import clients_of
 from entrepot.tasks import TaskOwner
@@ -56,18 +56,19 @@ class Generations:
     async def prepare(self, settings: Settings) -> Generation:
         """Make a generation that answers nobody yet.
 
-        OSError or ValueError when a file that the settings name cannot be used; nothing is left.
+        OSError, ValueError or PinsInvalid when a file that the settings name cannot be used;
+        nothing is left then.
         """
         before = self.current.services.manifests.registries if self._alive else None
         async with AsyncExitStack() as stack:
             renewals = TaskOwner("passwords")
             stack.push_async_callback(renewals.aclose)
             access = await _access(settings, renewals)
-            registries = await self.lasting.mirrors.registries(settings, before)
+            made = await make(self.lasting, settings, before)
             # from here on nothing waits, so nothing can fail and leave the clients open
             flights = TaskOwner("flights")
             stack.push_async_callback(flights.aclose)
-            services = services_of(self.lasting, settings, registries, flights, stack)
+            services = services_of(self.lasting, settings, made, flights, stack)
             return Generation(settings, services, access, flights, stack.pop_all())
         raise AssertionError("an exit stack hides nothing")
 

@@ -226,6 +226,8 @@ class Metrics:
             ["registry", "mirror"],
             registry=self.registry,
         )
+        self.signatures = _signatures(self.registry)
+        self._distrusted = _distrusted(self.registry)
         self.cache = CacheMetrics(self.registry)
         self.upkeep = UpkeepMetrics(self.registry)
         self._refused = _refused(self.registry)
@@ -277,6 +279,10 @@ class Metrics:
         """Count one download that did not verify."""
         self._labelled(self._rejected, "rejected", registry, mirror).inc()
 
+    def distrusted(self, registry: str, mirror: str, reason: str) -> None:
+        """Count one word of a mirror about a tag that was not used."""
+        self._labelled(self._distrusted, "distrusted", registry, mirror, reason).inc()
+
     def refused(self, reason: str) -> None:
         """Count one connection of a client that was not let in, or cut off."""
         self._labelled(self._refused, "refused", reason).inc()
@@ -326,6 +332,26 @@ def _offline(registry: CollectorRegistry) -> tuple[Gauge, Counter]:
             ["registry", "kind"],
             registry=registry,
         ),
+    )
+
+
+def _signatures(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "entrepot_signature_verdicts",
+        "Images whose signature was looked for, by registry and verdict"
+        " (proved, refused, unheard).",
+        ["registry", "verdict"],
+        registry=registry,
+    )
+
+
+def _distrusted(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "entrepot_trust_refusals",
+        "What mirrors said of tags and was not used, by registry, mirror and reason (pinned, moved,"
+        " outvoted, policy).",
+        ["registry", "mirror", "reason"],
+        registry=registry,
     )
 
 

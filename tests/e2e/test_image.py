@@ -17,6 +17,7 @@ from programs.containerd import Containerd
 from programs.daemon import plain_environment, run
 from programs.debootstrap import debian_with_python
 from programs.docker import Container, Docker
+from programs.entrepot import PLAIN_TRUST
 from programs.podman import Podman
 from programs.ports import Port
 
@@ -103,8 +104,13 @@ def settings(port: Port, admin: Port, mirror: FakeRegistry) -> str:
     """The file for /etc/entrepot: ports of its own, and one mirror with names of its own."""
     mirrors = [{"url": mirror.url, "repository": "google_containers/{name}"}]
     registry = {"aliases": ["k8s.gcr.io"], "mirrors": mirrors}
-    registries = {"registry.k8s.io": registry}
-    return json.dumps({"listen": str(port), "admin": str(admin), "registries": registries})
+    config = {
+        "listen": str(port),
+        "admin": str(admin),
+        "registries": {"registry.k8s.io": registry},
+        "trust": PLAIN_TRUST,
+    }
+    return json.dumps(config)
 
 
 @pytest.mark.rule("P28")

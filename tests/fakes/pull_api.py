@@ -41,6 +41,7 @@ class Manners:
     negotiates: bool = True
     referrers: bool = True
     digest_header: bool = True
+    referrers_per_page: int | None = None
 
 
 def route(path: str) -> Route | None:
@@ -70,7 +71,7 @@ def pull(
     if wanted.kind == "referrers":
         if not manners.referrers:
             return Answer(404, b"404 page not found\n", {"Content-Type": "text/plain"})
-        return _referrers(held, wanted.reference, parameters.get("artifactType"))
+        return _referrers(wanted, held, parameters, manners.referrers_per_page)
     if wanted.kind == "blobs":
         return _blob(held, wanted.reference, range_header, manners)
     return _manifest(held, wanted.reference, accept, manners)
@@ -161,7 +162,10 @@ def _tags(name: str, held: Repository, parameters: Mapping[str, str]) -> Answer:
     return Answer(200, json.dumps({"name": name, "tags": tags}).encode() + b"\n", headers)
 
 
-def _referrers(held: Repository, subject: str, artifact_type: str | None) -> Answer:
+def _referrers(
+    wanted: Route, held: Repository, parameters: Mapping[str, str], page: int | None
+) -> Answer:
+    subject, artifact_type = wanted.reference, parameters.get("artifactType")
     if not _DIGEST.fullmatch(subject):
         return oci_error(400, "DIGEST_INVALID", "not a digest")
     found: list[dict[str, object]] = []
@@ -183,5 +187,11 @@ def _referrers(held: Repository, subject: str, artifact_type: str | None) -> Ans
     if artifact_type is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
         found = [one for one in found if one["artifactType"] == artifact_type]
+    start = int(parameters.get("start", "0"))
+    if page is not None and start + page < len(found):
+        target = f"/v2/{wanted.name}/referrers/{subject}?start={start + page}"
+        headers["Link"] = f'<{target}>; rel="next"'
+        found = found[: start + page]
+    found = found[start:]
     body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
     return Answer(200, json.dumps(body).encode(), headers)

@@ -19,6 +19,7 @@ from entrepot.oci.digest import Digest
 from fakes import wire
 from fakes.cdn import SignedUrls
 from fakes.content import Content
+from fakes.copies import Copying, copied
 from fakes.fault import Fault, FaultKind, deliver
 from fakes.images import DOCKER_MANIFEST, Image, Index, SignedManifest
 from fakes.pace import Pace
@@ -58,8 +59,9 @@ class FakeRegistry:
     ratelimit            (manifest GETs, window in seconds)
     bytes_per_second     for each connection
     tls                  https with a throw-away authority; see `ca_pem`
-    negotiates / referrers / digest_header / gzip_manifests / accept_silently
+    negotiates / referrers / referrers_per_page / digest_header / gzip_manifests / accept_silently
         deviations from a plain registry
+    copying              what it makes of each image that is put here: see `fakes.copies`
     """
 
     def __init__(
@@ -81,11 +83,14 @@ class FakeRegistry:
         tls: bool = False,
         negotiates: bool = True,
         referrers: bool = True,
+        referrers_per_page: int | None = None,
         digest_header: bool = True,
         gzip_manifests: bool = False,
         accept_silently: bool = False,
+        copying: Copying = "verbatim",
     ) -> None:
         self.content = Content()
+        self._copying = copying
         self.signed = SignedUrls(get_only=cdn_get_only)
         self.bytes_per_second = bytes_per_second
         self._token_auth = token_auth
@@ -98,7 +103,10 @@ class FakeRegistry:
         self._redirect_prefix = redirect_prefix
         self._quota = Quota(*ratelimit) if ratelimit else None
         self._manners = Manners(
-            negotiates=negotiates, referrers=referrers, digest_header=digest_header
+            negotiates=negotiates,
+            referrers=referrers,
+            digest_header=digest_header,
+            referrers_per_page=referrers_per_page,
         )
         self._authority = trustme.CA() if tls else None
         self._always = [Fault("silent", times=None)] if accept_silently else []
@@ -239,6 +247,8 @@ class FakeRegistry:
         self, repository: str, tag: str | None, pushed: Image | Index | SignedManifest
     ) -> Digest:
         """Hold an image, or an index and its images: all blobs, all manifests, the tag."""
+        if not isinstance(pushed, SignedManifest):
+            pushed = copied(pushed, self._copying)
         if self._redirect_manifests is not None:
             return self._redirect_manifests.put_image(self._moved(repository), tag, pushed)
         return self.content.put_image(repository, tag, pushed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -66,16 +66,22 @@ def free_bytes(disk: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
-_EVERY_CACHE_HAS = ("catalog.db", "lock", "VERSION", "admin-token")
+_EVERY_CACHE_HAS = ("catalog.db", "lock", "VERSION", "admin-token", "ballast")
 
 
 def files(disk: Path) -> dict[str, int]:
-    """Every file below `disk` with its length, but those that every cache has."""
-    return {
-        str(path.relative_to(disk)): path.stat().st_size
-        for path in sorted(disk.rglob("*"))
-        if path.is_file() and not path.name.startswith(_EVERY_CACHE_HAS)
-    }
+    """Every file below `disk` with its length, but those that every cache has.
+
+    Directories and files that go while we look are none: `Path.rglob` would stumble over them.
+    """
+    found = {}
+    for directory, _, names in os.walk(disk):
+        for name in names:
+            if not name.startswith(_EVERY_CACHE_HAS):
+                with suppress(FileNotFoundError):
+                    path = Path(directory) / name
+                    found[str(path.relative_to(disk))] = path.lstat().st_size
+    return dict(sorted(found.items()))
 
 
 def relay_memory_bytes(pid: int) -> int:

@@ -20,6 +20,7 @@ from entrepot.oci.mediatype import OCI_MANIFEST
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
+from entrepot.store.durability import Durability
 from entrepot.store.record import ManifestRecord, TagRecord
 
 REGISTRY = "registry.k8s.io"
@@ -84,7 +85,10 @@ async def record(store: BlobStore, catalog: Catalog, number: int) -> None:
 
 async def main(root: Path, seed: int) -> None:
     chance = random.Random(seed)
-    store, catalog = BlobStore(root, durable_every=100_000), Catalog(root / "catalog.db")
+    store, catalog = (
+        BlobStore(root, durability=Durability(100_000, 0)),
+        Catalog(root / "catalog.db"),
+    )
     await store.open()
     await catalog.open()
     promise("ready")

@@ -67,7 +67,8 @@ class Containerd:
     `legacy_mirrors` (registry -> endpoints) writes the deprecated `registry.mirrors` tables (C-2);
     without it the CRI reads `certs_d` (C-4), as `ctr --hosts-dir` does. `environment` is added to
     the daemon's and to ctr's own, and `inside` are words before their commands, which make them
-    run in a network of their own.
+    run in a network of their own. `bare_config` is where the configuration goes, without a word of
+    mirrors in it, for somebody else to bring them in.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Containerd:
         legacy_mirrors: Mapping[str, Sequence[str]] | None = None,
         environment: Mapping[str, str] | None = None,
         inside: Sequence[str | Path] = (),
+        bare_config: Path | None = None,
     ) -> None:
         self._inside = tuple(inside)
         require_root()
@@ -85,6 +87,7 @@ class Containerd:
         self._ctr = require_program("ctr")
         self._runc = require_program("runc")
         self._directory = directory
+        self._bare_config = bare_config
         self._sandbox_image = sandbox_image
         self._legacy_mirrors = legacy_mirrors
         self._environment = plain_environment(directory, **(environment or {}))
@@ -97,7 +100,8 @@ class Containerd:
         # A socket's path may have 107 bytes, and a test's directory alone may have more.
         self._sockets = Path(tempfile.mkdtemp(prefix="containerd-"))
         self.address = self._sockets / "containerd.sock"
-        config = self._directory / "config.toml"
+        config = self._bare_config or self._directory / "config.toml"
+        config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(self._config())
         self._daemon = Daemon(
             [*self._inside, self._program, "--config", config],
@@ -124,6 +128,11 @@ class Containerd:
             if error is not None:
                 print(f"--- end of containerd's log\n{self._daemon.tail()}")
             await asyncio.to_thread(self._remove)
+
+    async def restart(self) -> None:
+        """Stop it and start it again, as `systemctl restart containerd` does."""
+        await self._daemon.stop()
+        await self._daemon.start(self._answers)
 
     def hosts_toml(self, registry: str, text: str) -> None:
         """Say where `registry` is mirrored; read again at every pull (C-4)."""
@@ -175,7 +184,9 @@ class Containerd:
 
     def _config(self) -> str:
         cri = 'plugins."io.containerd.grpc.v1.cri".registry'
-        if self._legacy_mirrors is None:
+        if self._bare_config is not None:
+            registry = ""
+        elif self._legacy_mirrors is None:
             registry = f"  [{cri}]\n    config_path = {_quoted(self.certs_d)}"
         else:
             registry = "\n".join(

@@ -104,6 +104,30 @@ class DockerRegistry:
         async with aiohttp.ClientSession() as client:
             await self._push(client, repository, tag or str(pushed.digest), pushed)
 
+    async def push_manifest(
+        self, repository: str, reference: str, body: bytes, media_type: str
+    ) -> None:
+        """Push the bytes of a manifest alone; all that it names has to be there."""
+        async with aiohttp.ClientSession() as client:
+            url = f"{self.url}/v2/{repository}/manifests/{reference}"
+            headers = {"Content-Type": media_type}
+            async with client.put(url, data=body, headers=headers) as answer:
+                await _created(answer, 201)
+
+    def plant(self, repository: str, digest: str, content: bytes, *, manifest: bool) -> None:
+        """Put a file into its storage under a digest that need not be that of the content.
+
+        It stands for something that only the owner has, so that a manifest naming it can be pushed.
+        """
+        hexadecimal = digest.removeprefix("sha256:")
+        root = self._directory / "storage/docker/registry/v2"
+        kind = "_manifests/revisions" if manifest else "_layers"
+        blob = root / "blobs/sha256" / hexadecimal[:2] / hexadecimal / "data"
+        link = root / "repositories" / repository / kind / "sha256" / hexadecimal / "link"
+        for file, data in ((blob, content), (link, digest.encode())):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
     async def _push(
         self, client: aiohttp.ClientSession, repository: str, reference: str, pushed: Image | Index
     ) -> None:

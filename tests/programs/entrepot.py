@@ -16,6 +16,9 @@ from programs.ports import Port
 # A little more than it takes for transfers in progress before it cuts them.
 _DRAIN_S = 35.0
 
+PLAIN_TRUST = {"built_in_pins": False, "policies": {"registry.k8s.io": "authority, first"}}
+"""What tests serve as pause:3.1 is none of Kubernetes' own, and some move it."""
+
 
 class Entrepot:
     """`async with Entrepot({"registries": …}, directory)`: started, ready, stopped with status 0.
@@ -45,6 +48,7 @@ class Entrepot:
             "listen": str(self._port),
             "admin": str(self._admin),
             "cache": {"path": str(self.cache)},
+            "trust": PLAIN_TRUST,
             **self._config,
         }
         file = self._directory / "entrepot.yaml"
@@ -59,7 +63,7 @@ class Entrepot:
             "--config",
             str(file),
         )
-        self._daemon = Daemon(self.command, self._directory / "entrepot.log", self._environment)
+        self._daemon = Daemon(self.command, self.log_file, self._environment)
         try:
             await self.start()
         except BaseException:
@@ -143,9 +147,14 @@ class Entrepot:
         """Its process id; RuntimeError unless it is running."""
         return self._daemon.pid
 
+    @property
+    def log_file(self) -> Path:
+        """Where everything it writes goes, of every start."""
+        return self._directory / "entrepot.log"
+
     def log(self) -> str:
         """All it has written so far, of every start."""
-        return (self._directory / "entrepot.log").read_text(errors="replace")
+        return self.log_file.read_text(errors="replace")
 
     def rss_bytes(self, *, peak: bool = False) -> int:
         """Its resident memory now, or the most it ever was."""

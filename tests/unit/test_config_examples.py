@@ -18,6 +18,7 @@ from entrepot.config.frozen import Frozen
 from entrepot.config.keys import written_keys
 from entrepot.config.limits import Allowance, BandwidthRule, LimitSettings
 from entrepot.config.mirrors import TagRuleSettings
+from entrepot.config.prefetch import PrefetchSettings
 from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
@@ -28,6 +29,8 @@ from entrepot.config.settings import (
     TagSettings,
     TimeoutSettings,
 )
+from entrepot.config.signatures import KeylessSettings, VerifyRule
+from entrepot.config.trust import TrustSettings
 from entrepot.oci.reference import RepositoryName, Tag
 
 DEFAULT_TEXT = default_path().read_text(encoding="utf-8")
@@ -41,6 +44,7 @@ SECTIONS: dict[str, type[Frozen]] = {
     "compatibility": CompatibilitySettings,
     "auth": AuthSettings,
     "clients": ClientSettings,
+    "trust": TrustSettings,
 }
 
 
@@ -84,6 +88,9 @@ def test_one_registry_and_one_mirror_have_every_key_written() -> None:
         (TlsSettings, set()),
         (RedirectRule, set()),
         (BandwidthRule, set()),
+        (VerifyRule, set()),
+        (KeylessSettings, set()),
+        (PrefetchSettings, set()),
     ],
 )
 def test_keys_without_a_default_value_are_shown_in_comments(

@@ -25,14 +25,15 @@ MAY_IMPORT = {
     "descriptors": set[str](),
     "oci": {"errors"},
     "archive": {"oci"} | COMMON,
-    "clients": {"oci"} | COMMON,
+    "setup": set[str](),
     "trust": {"oci"} | COMMON,
     "store": {"oci"} | COMMON,
     "config": {"oci"} | COMMON,
     "upstream": {"oci", "config"} | COMMON,
     "mirror": {"oci", "config", "store", "upstream", "trust"} | COMMON,
-    "web": {"oci", "config", "mirror", "wording"} | COMMON,
-    "assembly": {"oci", "config", "mirror", "store", "upstream", "trust", "web"} | COMMON,
+    "web": {"oci", "config", "mirror", "setup", "wording"} | COMMON,
+    "survey": {"oci", "config", "upstream", "mirror", "trust"} | COMMON,
+    "assembly": {"oci", "config", "mirror", "setup", "store", "upstream", "trust", "web"} | COMMON,
     "generation": {"assembly", "config", "mirror", "web"} | COMMON,
     "app": {
         "activation",
@@ -48,15 +49,18 @@ MAY_IMPORT = {
         "descriptors",
     }
     | COMMON,
-    "atrest": {"assembly", "config", "web"} | COMMON,
+    "atrest": {"assembly", "generation", "config", "web"} | COMMON,
     "cli": {
         "oci",
+        "trust",
         "config",
         "app",
         "atrest",
         "archive",
         "clients",
         "activation",
+        "survey",
+        "setup",
         "allocator",
         "descriptors",
         "wording",
@@ -65,16 +69,25 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.
-MODULES_TOO = {("config", "entrepot.upstream.naming")}
+# What is asked of an answer, and the keys of who signs, are said in trust's own words.
+MODULES_TOO = {
+    ("config", "entrepot.upstream.naming"),
+    ("config", "entrepot.trust.policy"),
+    ("config", "entrepot.trust.cosignkey"),
+    ("config", "entrepot.trust.cosignkeyless"),
+}
 # A library belongs to the layers that exist to hide it.
 LIBRARIES = {
     "aiohttp": {"upstream", "web", "app"},
     "aiosqlite": {"store"},
     "yaml": {"config", "cli", "trust"},
     "pydantic": {"config"},
+    "cryptography": {"trust"},
+    "sigstore": {"trust"},
+    "zstandard": {"archive"},
     "asyncio": set(MAY_IMPORT) - {"trust"},
 }
-PURE = {"oci": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
+PURE = {"oci": {"asyncio", "os"}, "setup": {"asyncio", "os"}, "errors": {"asyncio", "os"}}
 
 
 def name_of(path: Path, root: Path) -> str:

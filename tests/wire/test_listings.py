@@ -133,6 +133,19 @@ async def test_referrers_of_one_type(tmp_path: Path) -> None:
         assert one["digest"] == str(SIGNATURE.digest)
 
 
+@pytest.mark.rule("N-2", "N-3")
+async def test_all_pages_of_referrers_are_told(tmp_path: Path) -> None:
+    """A signature on the second page is a signature."""
+    many = [artifact(subject=PAUSE, payload=str(number).encode()) for number in range(5)]
+    async with FakeRegistry(referrers_per_page=2) as mirror, serving(tmp_path, mirror) as served:
+        for one in (PAUSE, *many):
+            mirror.put_image("pause", None, one)
+        got = await served.get(REFERRERS + NS)
+        found = [one["digest"] for one in json.loads(got.body)["manifests"]]
+        assert found == [str(one.digest) for one in many]
+        assert len(mirror.asked("/referrers/")) == 3
+
+
 @pytest.mark.rule("N-3", "O-3", "N-9")
 @pytest.mark.parametrize("api", [True, False], ids=["referrers API", "no referrers API"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

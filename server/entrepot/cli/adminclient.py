@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import click
+
+_PIECE_BYTES = 1 << 20
 
 Document = dict[str, Any]
 Connect = Callable[[], http.client.HTTPConnection]
@@ -61,12 +64,16 @@ class AdminClient:
         return document
 
     def lines(
-        self, method: str, path: str, query: Mapping[str, str | None] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None] | None = None,
+        body: Document | None = None,
     ) -> Iterator[Document]:
         """Ask, and read line after line of JSON as they come."""
         connection = self.connect()
         try:
-            answer = self._sent(connection, method, path, query or {}, None)
+            answer = self._sent(connection, method, path, query or {}, body)
             while line := answer.readline():
                 document = json.loads(line)
                 assert isinstance(document, dict)
@@ -92,6 +99,48 @@ class AdminClient:
         finally:
             connection.close()
 
+    def bring(
+        self,
+        path: str,
+        query: Mapping[str, str | None],
+        pieces: Iterable[bytes],
+        size: int,
+    ) -> Document:
+        """Send `size` bytes, piece by piece, and read the JSON of the answer."""
+        connection = self.connect()
+        try:
+            connection.putrequest("PUT", _target(path, query))
+            connection.putheader("Authorization", f"Bearer {self.token}")
+            connection.putheader("Content-Length", str(size))
+            connection.endheaders()
+            with suppress(BrokenPipeError, ConnectionResetError):  # it has answered before the end
+                for piece in pieces:
+                    connection.send(piece)
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                raise _refusal(answer.status, answer.read())
+            document = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _broken(error) from error
+        finally:
+            connection.close()
+        assert isinstance(document, dict)
+        return document
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Ask for bytes, and take them piece by piece."""
+        connection = self.connect()
+        try:
+            answer = self._sent(connection, "GET", path, {}, None)
+            while piece := answer.read(_PIECE_BYTES):
+                yield piece
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+        except (OSError, http.client.HTTPException) as error:
+            raise _broken(error) from error
+        finally:
+            connection.close()
+
     def _sent(
         self,
         connection: http.client.HTTPConnection,
@@ -100,17 +149,21 @@ class AdminClient:
         query: Mapping[str, str | None],
         body: Document | None,
     ) -> http.client.HTTPResponse:
-        told = urlencode({key: value for key, value in query.items() if value is not None})
         headers = {"Authorization": f"Bearer {self.token}"}
         data = None
         if body is not None:
             data = json.dumps(body)
             headers["Content-Type"] = "application/json"
-        connection.request(method, f"{path}?{told}" if told else path, data, headers)
+        connection.request(method, _target(path, query), data, headers)
         answer = connection.getresponse()
         if answer.status != http.client.OK:
             raise _refusal(answer.status, answer.read())
         return answer
+
+
+def _target(path: str, query: Mapping[str, str | None]) -> str:
+    told = urlencode({key: value for key, value in query.items() if value is not None})
+    return f"{path}?{told}" if told else path
 
 
 def _refusal(status: int, body: bytes) -> click.ClickException:

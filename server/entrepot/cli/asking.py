@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def asks(command: F) -> F:
     """Give a command the options that say which cache is meant, and an `AdminClient` for it."""
+    return _asking(command, answering)
 
+
+def fills(command: F) -> F:
+    """As `asks`, for a command that brings something: there need not be a cache yet."""
+    return _asking(command, lambda settings: answering(settings, makes=True))
+
+
+def fetches(command: F) -> F:
+    """As `fills`, for a command that has something fetched from mirrors."""
+    return _asking(command, lambda settings: answering(settings, makes=True, fetching=True))
+
+
+def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[AdminClient]]) -> F:
     @click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -49,22 +62,27 @@ def asks(command: F) -> F:
         except ConfigError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
-        with answering(settings) as client:
+        with answered(settings) as client:
             command(client, **options)
 
     return asking  # type: ignore[return-value]
 
 
 @contextmanager
-def answering(settings: Settings) -> Iterator[AdminClient]:
+def answering(
+    settings: Settings, *, makes: bool = False, fetching: bool = False
+) -> Iterator[AdminClient]:
     """Open the cache directory if nobody uses it; ask the server that does, otherwise.
+
+    With `makes` a directory that is not there, or is empty, becomes a cache; with `fetching`
+    mirrors are asked also where no server runs.
 
     In this order, because whoever listens at the admin address while no server runs is not to be
     told the token.
     """
     problem: StoreError | None = None
     with ExitStack() as stack:
-        if (settings.cache.path / _VERSION).exists():
+        if makes or (settings.cache.path / _VERSION).exists():
             # aiohttp and all the rest, which asking a server does not need
             from entrepot.cli.directory import directory  # noqa: PLC0415
             from entrepot.log import configure_log  # noqa: PLC0415
@@ -72,7 +90,7 @@ def answering(settings: Settings) -> Iterator[AdminClient]:
             configure_log("text", "error", lasting=False)
             token = secrets.token_urlsafe(32)
             try:
-                connect = stack.enter_context(directory(settings, token))
+                connect = stack.enter_context(directory(settings, token, fetching=fetching))
             except StoreError as error:
                 problem = error
             else:

@@ -10,6 +10,8 @@ import click
 from entrepot.config import ConfigError, MirrorSettings, Settings, load_settings
 from entrepot.config.settings import CacheSettings
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.trust.pinfile import PinsInvalid
+from entrepot.trust.pinloading import load_pins, shipped_pins
 
 _SAMPLE_REGISTRY = "k8s.gcr.io"
 _SAMPLE_REPOSITORY = RepositoryName("pause")
@@ -31,8 +33,15 @@ def check_config(file: Path | None, preset: str | None) -> None:
         for problem in error.problems:
             click.echo(str(problem), err=True)
         raise SystemExit(2) from None
+    try:
+        pins = load_pins(*settings.trust.ranks(shipped_pins()))
+    except PinsInvalid as error:
+        for line in error.problems:
+            click.echo(line, err=True)
+        raise SystemExit(2) from None
     for line in summarize(settings):
         click.echo(line)
+    click.echo(f"pins      {len(pins)} tags")
 
 
 def summarize(settings: Settings) -> Iterator[str]:
@@ -65,6 +74,11 @@ def summarize(settings: Settings) -> Iterator[str]:
             sample = f": {_sample(name, mirror)}" if sampled else ""
             authority = " (authority)" if mirror.authority else ""
             yield f"  {place}. {mirror.name}{authority}{sample}"
+    yield f"trust     {settings.trust.policy}"
+    for name, policy in settings.trust.policies.items():
+        yield f"trust     {name}: {policy}"
+    for hopeless in settings.hopeless_policies():
+        yield f"warning   {hopeless}"
     for exposure in settings.exposures():
         yield f"warning   {exposure}"
 

@@ -18,14 +18,17 @@ _Opened = tuple[asyncio.AbstractEventLoop, asyncio.Event, Line]
 
 
 @contextmanager
-def directory(settings: Settings, token: str) -> Iterator[Connect]:
+def directory(settings: Settings, token: str, *, fetching: bool = False) -> Iterator[Connect]:
     """Open the cache and give what connects to it; StoreLocked when a server uses it.
+
+    With `fetching` mirrors are asked, as a server would.
 
     At the end of the block, also after ^C, what is going on is ended in order.
     """
     opened: Future[_Opened] = Future()
     thread = threading.Thread(
-        target=lambda: asyncio.run(_answer(settings, token, opened)), name="entrepot-directory"
+        target=lambda: asyncio.run(_answer(settings, token, opened, fetching=fetching)),
+        name="entrepot-directory",
     )
     thread.start()
     try:
@@ -47,10 +50,12 @@ def directory(settings: Settings, token: str) -> Iterator[Connect]:
         thread.join()
 
 
-async def _answer(settings: Settings, token: str, opened: Future[_Opened]) -> None:
+async def _answer(
+    settings: Settings, token: str, opened: Future[_Opened], *, fetching: bool
+) -> None:
     over = asyncio.Event()
     try:
-        async with at_rest(settings, token) as line:
+        async with at_rest(settings, token, fetching=fetching) as line:
             opened.set_result((asyncio.get_running_loop(), over, line))
             await over.wait()
     except BaseException as error:

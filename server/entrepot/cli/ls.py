@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import click
 
 from entrepot.cli.adminclient import AdminClient, Document
 from entrepot.cli.asking import asks
+from entrepot.cli.held import image_pages
 from entrepot.cli.wording import ago_text, columns, size_text
-
-_PAGE = "500"
 
 
 @click.command()
@@ -28,12 +26,12 @@ def ls(client: AdminClient, pattern: str | None, *, as_json: bool) -> None:
     Exit status 1 when nothing matches PATTERN.
     """
     if as_json:
-        found = [image for page in _pages(client, pattern) for image in page]
+        found = [image for page in image_pages(client, pattern) for image in page]
         click.echo(json.dumps({"images": found}, indent=2))
         status = 0 if found or pattern is None else 1
     else:
         status = 1
-        for page in _pages(client, pattern):
+        for page in image_pages(client, pattern):
             heads = [("IMAGE", "PLATFORMS", "SIZE", "LAST USE", "FROM")] if status else []
             for line in columns([*heads, *map(_row, page)]):
                 click.echo(line)
@@ -43,17 +41,6 @@ def ls(client: AdminClient, pattern: str | None, *, as_json: bool) -> None:
             status = 1 if pattern else 0
     if status:
         raise SystemExit(status)
-
-
-def _pages(client: AdminClient, pattern: str | None) -> Iterator[list[Document]]:
-    after = None
-    while True:
-        told = client.get("/v1/images", pattern=pattern, after=after, limit=_PAGE)
-        if told["images"]:
-            yield told["images"]
-        after = told["next"]
-        if after is None:
-            return
 
 
 def _row(image: Document) -> tuple[str, str, str, str, str]:

@@ -22,6 +22,7 @@ from entrepot.descriptors import raise_limit
 from entrepot.errors import StoreError, StoreLocked, StoreTooNew
 from entrepot.log import configure_log
 from entrepot.tasks import owned
+from entrepot.trust.pinfile import PinsInvalid
 
 log = structlog.get_logger("entrepot")
 
@@ -69,6 +70,9 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
     raise_limit()
     try:
         asyncio.run(_serve(settings, load))
+    except PinsInvalid as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
     except (StoreError, OSError) as error:
         click.echo(f"entrepot: {_told(error, settings)}", err=True)
         sys.exit(1)

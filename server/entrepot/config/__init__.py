@@ -10,7 +10,7 @@ from entrepot.config.clients import (
 )
 from entrepot.config.credentials import Credentials
 from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSettings
-from entrepot.config.loading import default_path, load_settings, preset_path
+from entrepot.config.loading import default_path, load_settings, preset_path, written_registry
 from entrepot.config.mirrors import MirrorSettings, TagRuleSettings
 from entrepot.config.problems import ConfigError, Problem
 from entrepot.config.reloading import Reloaded, applicable
@@ -24,6 +24,7 @@ from entrepot.config.settings import (
     TagSettings,
     TimeoutSettings,
 )
+from entrepot.config.trust import TrustSettings
 
 __all__ = [
     "DIRECT",
@@ -51,8 +52,10 @@ __all__ = [
     "TagSettings",
     "TimeoutSettings",
     "TlsSettings",
+    "TrustSettings",
     "applicable",
     "default_path",
     "load_settings",
     "preset_path",
+    "written_registry",
 ]

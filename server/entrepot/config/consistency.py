@@ -26,6 +26,7 @@ def find_contradictions(layers: Layers) -> Iterator[Problem]:
     yield from _mirror_names(layers)
     yield from _kept_registries(layers)
     yield from _proofs(layers)
+    yield from _policies(layers)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -123,16 +124,36 @@ def _mirror_names(layers: Layers) -> Iterator[Problem]:
 
 
 def _kept_registries(layers: Layers) -> Iterator[Problem]:
+    """Look at the registries of what is kept, and of what is fetched ahead."""
     known = [*_mapping(layers.data.get("registries"))]
     known += [alias for alias, _, _ in _aliases_written(layers)]
-    keep = _mapping(layers.data.get("cache")).get("keep")
-    for index, rule in enumerate(_items(keep)):
+    for place, rule in _images_named(layers):
         registry = rule.partition("/")[0].lower() if isinstance(rule, str) else ""
         if registry and "/" in str(rule) and registry not in known:
             meant = nearest(registry, known)
             message = f"{registry} is not among the registries"
+            yield layers.problem(place, message + (f", but {meant} is" * bool(meant)))
+
+
+def _images_named(layers: Layers) -> Iterator[tuple[Place, object]]:
+    keep = _mapping(layers.data.get("cache")).get("keep")
+    for index, rule in enumerate(_items(keep)):
+        yield ("cache", "keep", index), rule
+    for number, entry in enumerate(_items(layers.data.get("prefetch"))):
+        for index, name in enumerate(_items(_mapping(entry).get("images"))):
+            yield ("prefetch", number, "images", index), name
+
+
+def _policies(layers: Layers) -> Iterator[Problem]:
+    known = [*_mapping(layers.data.get("registries"))]
+    known += [alias for alias, _, _ in _aliases_written(layers)]
+    for name in _mapping(_mapping(layers.data.get("trust")).get("policies")):
+        registry = str(name).partition("/")[0]
+        if registry not in known and name not in known:
+            meant = nearest(registry, known)
+            message = f"{registry} is not among the registries"
             yield layers.problem(
-                ("cache", "keep", index), message + (f", but {meant} is" * bool(meant))
+                ("trust", "policies", name), message + (f", but {meant} is" * bool(meant))
             )
 
 

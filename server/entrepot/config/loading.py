@@ -53,6 +53,25 @@ def load_settings(
     to that file's directory, a `Path` inside `overrides` to the working directory. Reads the
     disk: call it before the event loop starts, or in a thread.
     """
+    layers, path = _layers(path, preset)
+    if overrides:
+        layers.lay(document_without_text("the command line", _absolute(overrides)))
+    directory = Path.cwd() if path is None else path.absolute().parent
+    around = Surroundings(directory, os.environ if environment is None else environment)
+    return _settle(layers, around)
+
+
+def written_registry(
+    name: str, path: Path | None = None, preset: str | None = None
+) -> Mapping[str, object]:
+    """Give one registry as the files write it, secrets and all; ConfigError as for the settings."""
+    registries = _layers(path, preset)[0].data.get("registries")
+    found = registries.get(name) if isinstance(registries, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _layers(path: Path | None, preset: str | None) -> tuple[Layers, Path | None]:
+    """Lay the files over each other, and tell which one was the user's."""
     layers = Layers()
     layers.lay(_read(default_path()))
     if preset is not None:
@@ -61,11 +80,7 @@ def load_settings(
         path = SYSTEM_FILE
     if path is not None:
         layers.lay(_read(path))
-    if overrides:
-        layers.lay(document_without_text("the command line", _absolute(overrides)))
-    directory = Path.cwd() if path is None else path.absolute().parent
-    around = Surroundings(directory, os.environ if environment is None else environment)
-    return _settle(layers, around)
+    return layers, path
 
 
 def _absolute(overrides: Mapping[str, object]) -> dict[str, object]:

@@ -105,6 +105,8 @@ class MirrorSettings(Frozen):
     url: MirrorUrl
     name: Annotated[str, Field(min_length=1)] = ""
     authority: bool = False
+    # False: blobs are asked for here only when nobody else has them.
+    blobs: bool = True
     repository: TemplateText | None = None
     table: dict[PatternText, TemplateText] | None = None
     exceptions: dict[PatternText, TemplateText] = Field(default={})

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,10 @@ from entrepot.config.frozen import FilePath, Frozen
 from entrepot.config.keep import KeepRule, parse_keep
 from entrepot.config.limits import rate_unless_none, unless_none
 from entrepot.config.mirrors import MirrorSettings
+from entrepot.config.prefetch import PrefetchSettings
 from entrepot.config.quantities import Bytes, PositiveBytes, PositiveSeconds, Seconds
+from entrepot.config.signatures import VerifyRule
+from entrepot.config.trust import TrustSettings
 
 
 def _nothing_for_none(value: object) -> object:
@@ -95,6 +98,8 @@ class RegistrySettings(Frozen):
     tag_ttl: Seconds | None = None
     # Only for clients that have said who they are, whatever the way it came to us (P27).
     private: bool = False
+    # What its images must be signed with; empty is nothing.
+    verify: tuple[VerifyRule, ...] = ()
 
 
 def _as_list(value: object) -> object:
@@ -120,14 +125,53 @@ class Settings(Frozen):
     cache: CacheSettings = CacheSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     tags: TagSettings = TagSettings()
+    trust: TrustSettings = TrustSettings()
     log: LogSettings = LogSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
+    # What is fetched ahead, every day.
+    prefetch: tuple[PrefetchSettings, ...] = ()
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
+
+    @property
+    def canonical(self) -> dict[str, str]:
+        """Which registry each name means, its own and its aliases."""
+        return {
+            name: registry
+            for registry, one in self.registries.items()
+            for name in (registry, *one.aliases)
+        }
 
     @property
     def private(self) -> frozenset[str]:
         """The registries that only clients who say who they are may have anything of."""
         return frozenset(name for name, one in self.registries.items() if one.private)
+
+    def hopeless_policies(self) -> Iterator[str]:
+        """Tell of registries none of whose mirrors can ever do what their policy asks."""
+        table = self.trust.table(self.canonical)
+        for name, registry in self.registries.items():
+            policy = table.policy(name, "")
+            owners = sum(mirror.authority for mirror in registry.mirrors)
+            why = policy.hopeless(mirrors=len(registry.mirrors), authorities=owners)
+            if why:
+                yield f"{name} has the policy `{policy}`, but {why}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every registry that is served, by each of its names."""
+        named = (one for name, it in self.registries.items() for one in (name, *it.aliases))
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that mean one registry each, for clients that name none (S-5)."""
+        found: dict[str, int] = {}
+        for listen in self.listen:
+            for name, registry in self.registries.items():
+                names = (name, *registry.aliases)
+                if listen.registry in names:
+                    found |= {one: listen.port for one in names if one not in found}
+        return found
 
     def exposures(self) -> Iterator[str]:
         """Tell what others may come to know by these settings, though that may be wanted."""

@@ -151,10 +151,7 @@ class Blobs:
                 return await self._cached(image, stored, lease, deadline)
             if await self._is_manifest(digest, 0):
                 raise _is_a_manifest(digest)
-            self._raise_if_offline(image, digest)
-            wanted = await self._wanted(image, digest)
-            await self._check_begun(image, digest, deadline)
-            fill, started = self.fills.join(wanted)
+            fill, started = await self._begin(image, digest, deadline)
             source = "fill" if started else "join"
         reader = FillReader(fill, source, lease)
         try:
@@ -170,6 +167,25 @@ class Blobs:
             raise
         reader.size = fill.size
         return reader
+
+    async def fetch(self, image: ImageName, digest: Digest, deadline: float) -> Fill | None:
+        """Have `digest` fetched, without reading it; None when it is here for `image`.
+
+        Raises as `open` does, but for what the fill will come to.
+        """
+        fill = await self._in_progress(digest, deadline)
+        if fill is not None:
+            return fill
+        if await self._stored_size(digest) is not None:
+            await self._confirm(image, digest, deadline)
+            return None
+        return (await self._begin(image, digest, deadline))[0]
+
+    async def _begin(self, image: ImageName, digest: Digest, deadline: float) -> tuple[Fill, bool]:
+        self._raise_if_offline(image, digest)
+        wanted = await self._wanted(image, digest)
+        await self._check_begun(image, digest, deadline)
+        return self.fills.join(wanted)
 
     async def stat(self, image: ImageName, digest: Digest, deadline: float) -> tuple[int, str]:
         """The size of `digest` and where that is known from; starts no download.
@@ -273,6 +289,7 @@ class Blobs:
                 wanted.repository,
                 now,
                 prefer=wanted.prefer,
+                later=[one.name for one in wanted.registry.mirrors if not one.gives_blobs],
                 doubted=self.fills.set_aside.mirrors(digest, names, now),
             ),
             repository=wanted.repository,

@@ -8,6 +8,7 @@ from typing import Protocol
 from entrepot.store.rangeset import RangeSet
 
 Buffer = bytes | bytearray | memoryview
+Receive = Callable[[], tuple[memoryview, Callable[[], None]]]
 
 
 class Destination(Protocol):
@@ -37,4 +38,11 @@ class Destination(Protocol):
         """Take bytes; returns when more may come. Raises StoreError.
 
         `done` is called when their memory is not needed any more; never when this raises.
+        """
+
+    async def write_from(self, offset: int, receive: Receive) -> int:
+        """Take the bytes that `receive` has, on the thread that it is called on; tell how many.
+
+        `receive` gives the bytes and what is to be called when their memory is not needed any
+        more. Otherwise as `write`.
         """

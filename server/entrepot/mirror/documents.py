@@ -9,6 +9,7 @@ from entrepot.mirror.library import Checked, Collected, Kept, Removal, Status
 from entrepot.store.completeness import PlatformState
 from entrepot.store.inventory import ImageRecord
 from entrepot.store.scrub import ScrubStatus
+from entrepot.trust.level import Level
 
 Document = dict[str, object]
 
@@ -36,6 +37,7 @@ def image_document(record: ImageRecord, *, missing: bool = False) -> Document:
         "platforms": [_platform(one, missing=missing) for one in told.platforms],
         "used_at": time_text(record.used_at),
         "mirror": record.mirror,
+        "level": str(Level(record.level)) if record.level else None,
     }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from entrepot.mirror.accounts import Accounts
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.leases import Leases
 from entrepot.mirror.takeout import TakeOut
+from entrepot.mirror.turns import Turns
 from entrepot.oci.digest import Digest
 from entrepot.store.candidates import (
+    PAGE_PARTS,
     PAGE_ROOTS,
     Candidate,
     Part,
@@ -25,9 +28,8 @@ WARM_S = 60.0
 """An image used so lately may be in the middle of a pull, between two of its layers."""
 PULL_S = 3600.0
 """One used so lately may be what somebody reads a shared layer for."""
-_IMAGES_AT_A_TIME = 32
+_IMAGES_AT_A_TIME = 4
 _REST, _LONGEST_REST_S = 3, 0.5
-_MOST_CARRIED = PAGE_ROOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,10 @@ class Evictor:
     warm: bool = False
     _after: Root | None = None
     _take_out: TakeOut = field(init=False)
+    _turns: Turns = field(init=False)
 
     def __post_init__(self) -> None:
+        self._turns = Turns(lambda: self.accounts.urgent)
         self._take_out = TakeOut(self.accounts, self.leases, self.clock, self.forget)
 
     async def run(self) -> None:
@@ -103,14 +107,14 @@ class Evictor:
         candidates = await read_candidates(self.accounts.catalog, page)
         now = self.clock()
         by_root = {one.root.digest: one for one in candidates}
-        images = [one for one in self._images(candidates, now) if not one.spared]
+        images = [one for one in await self._images(candidates, now) if not one.spared]
         images.sort(key=lambda image: -image.staleness(now))
         return tuple(_next_to_go(image, by_root[image.root]) for image in images[:most])
 
     async def _page(self) -> tuple[list[Root], float | None]:
         """Read on; the youngest's time of use, or None when nothing comes after."""
         roots = await read_roots(self.accounts.catalog, self._after)
-        more = len(roots) == PAGE_ROOTS
+        more = bool(roots)
         due = [one for one in self.loose if not more or one.used_at <= roots[-1].used_at]
         if len(due) > PAGE_ROOTS:
             due, roots = due[:PAGE_ROOTS], []
@@ -123,18 +127,19 @@ class Evictor:
     async def _from(self, roots: Sequence[Root], youngest: float | None) -> list[Root]:
         """Evict among `roots`; returns those that a later page may have staler ones than."""
         catalog = self.accounts.catalog
-        candidates = await read_candidates(catalog, roots)
+        candidates = await read_candidates(catalog, roots, self._turns.pause)
         now = self.clock()
         floor = now - youngest if youngest is not None else 0.0
-        images = self._images(candidates, now)
+        images = await self._images(candidates, now)
         images.sort(key=lambda image: image.staleness(now))
         later = [one for one in images if not one.spared and one.staleness(now) < floor]
-        later = later[:_MOST_CARRIED]
-        waits = {image.root for image in later}
+        waits = {image.root for image in _carried(later)}
         among = [replace(one, spared=True) if one.root in waits else one for one in images]
         sizes = {part.digest: part.size for one in candidates for part in one.parts.values()}
         shared = {part.digest for one in candidates for part in one.parts.values() if part.shared}
+        await self._turns.pause()
         victims = choose_victims(among, sizes, self.wanted(), now, shared)
+        await self._turns.pause()
         for start in range(0, len(victims), _IMAGES_AT_A_TIME):
             if self.wanted() <= 0:
                 break
@@ -143,13 +148,17 @@ class Evictor:
             await self._rest(asyncio.get_running_loop().time() - began)
         return [one.root for one in candidates if one.root.digest in waits]
 
-    def _images(self, candidates: Sequence[Candidate], now: float) -> list[Image]:
+    async def _images(self, candidates: Sequence[Candidate], now: float) -> list[Image]:
         listed: dict[str, int] = {}
         for candidate in candidates:
             for digest in candidate.parts:
                 listed[digest] = listed.get(digest, 0) + 1
         busy = {str(digest) for digest in self._take_out.busy()}
-        return [self._image(candidate, listed, busy, now) for candidate in candidates]
+        images = []
+        for candidate in candidates:
+            await self._turns.pause()
+            images.append(self._image(candidate, listed, busy, now))
+        return images
 
     def _image(
         self, candidate: Candidate, listed: dict[str, int], busy: set[str], now: float
@@ -204,3 +213,10 @@ def _next_to_go(image: Image, candidate: Candidate) -> NextToGo:
         ]
     freed = sum(part.size for part in candidate.parts.values() if part.digest in image.own)
     return NextToGo(", ".join(sorted(names)), freed, image.used_at)
+
+
+def _carried(later: Sequence[Image]) -> Sequence[Image]:
+    """As many as a page has, the first ones: what is not carried on may go with this page."""
+    parts = accumulate(len(image.parts) for image in later)
+    most = sum(so_far <= PAGE_PARTS for so_far in parts)
+    return later[: min(most, PAGE_ROOTS)]

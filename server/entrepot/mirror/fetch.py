@@ -11,6 +11,7 @@ import structlog
 from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
+from entrepot.mirror.delivery import Delivery
 from entrepot.mirror.destination import Destination
 from entrepot.mirror.plan import MIB, Part, Situation, Transfer, next_part, urgent_part
 from entrepot.mirror.race import Race, attempt_of, exhausted
@@ -19,14 +20,11 @@ from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.mirror import MirrorClient
-from entrepot.upstream.piece import Piece
 
 STRIPED_BYTES = 8 * MIB
 """A blob with less than this still to come is left to one mirror."""
 MOST_URGENT = 2
 """Connections at a time beyond what a mirror is allowed, for readers that would wait long."""
-SKIPPED_BYTES = MIB
-"""A transfer that meets so many bytes that are there already breaks off instead of reading on."""
 SLOW_SECONDS = 5.0
 """A smaller blob is shared out all the same when one mirror would need longer than this."""
 _ENDLESS = 1 << 62
@@ -58,15 +56,18 @@ class Fetch:
     answered: bool = False
     in_order: bool = False
     sources: Sources = field(init=False)
+    _delivery: Delivery = field(init=False)
     _running: dict[asyncio.Task[None], Transfer] = field(default_factory=dict)
     _urgent: int = 0
     _ended: bool = False
     _moved_at: float = 0.0
+    _asked_again_at: float = 0.0
     _began_with: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.wanted, self.set_aside)
+        self._delivery = Delivery(self.partial, self.contributions, self.metrics)
 
     def want(self, reader: object, offset: int) -> None:
         """A reader waits at `offset`; it takes itself out of `readers` when it no longer does."""
@@ -130,6 +131,7 @@ class Fetch:
     async def _open(self) -> bool:
         """Ask the mirrors in order for what comes next; whether one of them answered."""
         now = asyncio.get_running_loop().time()
+        self._asked_again_at = now if self.answered else 0.0
         part = self._first_part()
         won = await self._race(part, now).run()
         if won is None:
@@ -192,9 +194,10 @@ class Fetch:
             raise
 
     def _raise_if_hopeless(self, now: float) -> None:
-        """Before any answer the first failure counts; later, mirrors may take time to come back."""
-        waited_s = now - self._moved_at
-        if self.sources.exhausted or not self.answered or waited_s >= self.rules.give_up_s:
+        """Before any answer the first failure counts; later each is asked once more at least."""
+        asked_again = self._asked_again_at > self._moved_at
+        late = asked_again and now - self._moved_at >= self.rules.give_up_s
+        if self.sources.exhausted or not self.answered or late:
             told = tuple(self.attempts[-_TOLD_ATTEMPTS:])
             raise exhausted(self.wanted.title, told, BlobUnknown)
 
@@ -318,16 +321,19 @@ class Fetch:
         loop = asyncio.get_running_loop()
         began, first = loop.time(), transfer.at
         while transfer.left:
-            piece = await stream.read_piece()
-            if not piece:
+            receive = await stream.receiver(transfer.left)
+            if receive is not None:
+                stream.received(await self._delivery.receive(source, transfer, receive))
+            elif piece := await stream.read_piece():
+                await self._delivery.write(source, transfer, piece.first(transfer.left))
+            if stream.ended:
                 break
-            await self._write(source, transfer, piece.first(transfer.left))
             now = loop.time()
             self._moved_at = transfer.moved = now
             if now - began > _MEASURED_S:
                 transfer.rate = (transfer.at - first) / (now - began)
             self.progressed()
-            if self._overlaps(transfer):
+            if self._delivery.overlaps(transfer):
                 break
         source.measured(transfer.at - first, loop.time() - began)
         if self.partial.size is None and transfer.left:
@@ -340,21 +346,6 @@ class Fetch:
         source.whole_only = True
         others = [t.at for t in self._running.values() if t is not transfer and t.at > transfer.at]
         transfer.stop = min([stop, *others])
-
-    async def _write(self, source: Source, transfer: Transfer, piece: Piece) -> None:
-        count = len(piece)
-        start, stop = transfer.at, transfer.at + count
-        new = self.partial.written.missing(start, stop)
-        await self.partial.write(start, piece.buffers, piece.done)
-        transfer.at = stop
-        for begin, end in new:
-            self.contributions.add(begin, end, source.name)
-        self.metrics.fetched(source.client.registry, source.name, count)
-
-    def _overlaps(self, transfer: Transfer) -> bool:
-        """Whether what comes next is there already, and too much of it to be read for nothing."""
-        end = min(self.partial.written.contiguous_end(transfer.at), transfer.stop)
-        return end - transfer.at >= min(SKIPPED_BYTES, transfer.left) and end > transfer.at
 
     # -- shared --------------------------------------------------------------------------------
 

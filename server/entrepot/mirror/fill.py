@@ -50,8 +50,8 @@ class Fill:
 
     `size` is None until a mirror has answered, and stays None while no mirror and no manifest says
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
-    `places` are its readers, `window` is where bytes come from that are not on the disk; None
-    while the disk takes them all.
+    `places` are its readers, `error` what it failed with. `window` is where bytes come from that
+    are not on the disk; None while the disk takes them all. `proved`: it is whole, and verified.
     """
 
     wanted: Wanted
@@ -64,21 +64,21 @@ class Fill:
     attempts: list[Attempt] = field(default_factory=list)
     places: Places = field(default_factory=Places)
     window: Window | None = None
+    proved: bool = False
+    error: EntrepotError | None = None
     _fetch: Fetch | None = None
     _partial: Partial | None = None
     _resumed: bool = False
     _wrong: bool = False
     _opened: bool = False
-    _verified: bool = False
     _settled: bool = False
     _leaving: bool = False
     _published: bool = False
-    _error: EntrepotError | None = None
     _telling: Telling = field(default_factory=Telling)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __repr__(self) -> str:
-        state = "verified" if self._verified else "open" if self._opened else "asking"
+        state = "verified" if self.proved else "open" if self._opened else "asking"
         there = self._partial.written.total if self._partial is not None else 0
         return f"<Fill {self.wanted.digest} {state} {there}/{self.size}>"
 
@@ -117,7 +117,7 @@ class Fill:
     @property
     def failed(self) -> bool:
         """Nobody can join it any more; until it has ended no other can begin."""
-        return self._leaving or self._error is not None
+        return self._leaving or self.error is not None
 
     async def wait_ended(self) -> None:
         """Return once it has let go of its files."""
@@ -126,8 +126,8 @@ class Fill:
     async def wait_opened(self) -> None:
         """Return once a mirror has answered; raises what the fill failed with before that."""
         while not self._opened:
-            if self._error is not None:
-                raise self._error
+            if self.error is not None:
+                raise self.error
             await self._telling.heard()
 
     async def wait_bytes(self, offset: int, generation: int, *, whole: bool = True) -> int:
@@ -145,11 +145,11 @@ class Fill:
                 if generation != self.generation:
                     raise TransferBroken(f"{self.wanted.digest}: the bytes sent so far were wrong")
                 ready = self.ready(offset, whole=whole)
-                done = self._verified and self.size == offset
+                done = self.proved and self.size == offset
                 if ready > offset or done or self.window is not None:
                     return ready
-                if self._error is not None:
-                    raise TransferBroken(f"{self.wanted.digest}: {self._error}") from self._error
+                if self.error is not None:
+                    raise TransferBroken(f"{self.wanted.digest}: {self.error}") from self.error
                 if waits is None and self._fetch is not None:
                     waits = object()
                     self._fetch.want(waits, offset)
@@ -183,7 +183,7 @@ class Fill:
                 try:
                     await self._fetch_and_commit()
                 except StoreError as error:
-                    if self._verified:
+                    if self.proved:
                         raise  # readers have a whole file already
                     await self._relay(error)
         except EntrepotError as error:
@@ -202,7 +202,7 @@ class Fill:
 
     def abandon(self) -> None:
         """Tell readers that nobody works on it any more, should they still be waiting."""
-        if self._error is None:
+        if self.error is None:
             self._fail(TransferBroken("the server is stopping"))
         self._ended.set()
 
@@ -357,7 +357,7 @@ class Fill:
 
     def ready(self, offset: int, *, whole: bool) -> int:
         """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
-        if self._verified:
+        if self.proved:
             return self.size or 0
         if self._partial is None or not self._opened:
             return offset
@@ -389,12 +389,12 @@ class Fill:
 
     def _finish(self, size: int) -> None:
         self.size = size
-        self._verified = self._opened = True
+        self.proved = self._opened = True
         self._telling.now()
 
     def _fail(self, error: EntrepotError) -> None:
-        if not self._verified:
-            self._error = error
+        if not self.proved:
+            self.error = error
         if self.window is not None:
             self.window.fail(error)
         self._telling.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,9 @@ from entrepot.store.blobs import BlobStore
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.mirror import MirrorClient
 
+PLACED_WITHIN_S = 10.0
+"""A stop waits so long for what is whole and proved to be put in place and entered."""
+
 
 @dataclass(slots=True)
 class Fills:
@@ -31,6 +35,8 @@ class Fills:
     relays: Relays = field(init=False)
     _running: dict[Digest, Fill] = field(default_factory=dict)
     _alive: dict[Fill, float] = field(default_factory=dict)
+    _tasks: dict[Digest, asyncio.Task[None]] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
 
     def __post_init__(self) -> None:
@@ -43,6 +49,21 @@ class Fills:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    async def changed(self, patience_s: float) -> None:
+        """Return when a fill begins or ends, or after `patience_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._news.wait()
+
+    async def stop(self, fill: Fill, error: EntrepotError) -> None:
+        """Stop one fill, unless somebody reads it; what it has brought stays on the disk."""
+        digest = fill.wanted.digest
+        if self._running.get(digest) is fill and not fill.places:
+            fill.interrupt(error)
+            task = self._tasks[digest]
+            task.cancel()
+            await asyncio.wait([task])
 
     def get(self, digest: Digest) -> Fill | None:
         """The fill in progress for `digest` that a newcomer can join."""
@@ -61,6 +82,8 @@ class Fills:
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
         self._alive[fill] = asyncio.get_running_loop().time()
+        self._tasks[wanted.digest] = task
+        self._tell()
         task.add_done_callback(lambda _: self._ended(fill))
         return fill, True
 
@@ -93,9 +116,19 @@ class Fills:
         await self.relays.interrupt()
 
     async def aclose(self) -> None:
-        """Stop every fill and wait until it has let go of its files."""
-        await self._owner.aclose()
-        await self.relays.aclose()
+        """Stop every fill and wait until it has let go of its files.
+
+        Clients have had all of some blobs already, which only have to be put in place: those are
+        waited for. The next process would have to ask a mirror again.
+        """
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PLACED_WITHIN_S):
+                    for fill in [fill for fill in self._running.values() if fill.proved]:
+                        await fill.wait_ended()
+        finally:
+            await self._owner.aclose()
+            await self.relays.aclose()
 
     def _ended(self, fill: Fill) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
@@ -104,8 +137,13 @@ class Fills:
         self.metrics.fill.ended.labels(fill.wanted.registry.name, outcome).inc()
         self.metrics.fill.seconds.labels(outcome).observe(asyncio.get_running_loop().time() - began)
         if self._running.get(fill.wanted.digest) is fill:
-            del self._running[fill.wanted.digest]
+            del self._running[fill.wanted.digest], self._tasks[fill.wanted.digest]
         fill.abandon()
+        self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
 
 def _outcome(fill: Fill) -> str:

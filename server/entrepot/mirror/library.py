@@ -6,14 +6,17 @@ progress, and no switch to go offline with.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from entrepot.errors import DigestInvalid, NameInvalid, NotHere
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern, search_glob
+from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.names import NameTable
+from entrepot.mirror.origins import Origins
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.mirror.takeout import TakeOut
 from entrepot.mirror.watermarks import Limits
 from entrepot.oci.digest import Digest
@@ -106,7 +109,7 @@ class Status:
 class Library:
     """`rules` are the settings' words for what is kept. Methods raise StoreError.
 
-    `outbound` and `fills` are those of a running server.
+    `outbound` and `fills` are those of a running server. `load_rules` reads pins and policies.
     """
 
     names: NameTable
@@ -115,14 +118,27 @@ class Library:
     rules: tuple[str, ...] = ()
     outbound: Outbound | None = None
     fills: Fills | None = None
+    ledger: Ledger | None = None
+    load_rules: Callable[[], Rules] = Rules
+    origins: Origins = field(init=False)
     inventory: Inventory = field(init=False)
     _take_out: TakeOut = field(init=False)
 
     def __post_init__(self) -> None:
         room = self.room
+        ledger = self.ledger or Ledger(room.catalog, room.clock)
+        self.origins = Origins(self.names, room.catalog, ledger, self.load_rules)
         self.inventory = Inventory(room.catalog, Closure(room.catalog, room.store))
         self._take_out = TakeOut(room.accounts, room.leases, room.clock, lambda d: room.forget(d))  # noqa: PLW0108 - may be set later
         self.upkeep.sweep.in_use = lambda digest: digest in room.leases
+
+    def follow(
+        self, names: NameTable, rules: tuple[str, ...], load_rules: Callable[[], Rules]
+    ) -> None:
+        """Go by other settings from now on."""
+        self.names, self.rules, self.load_rules = names, rules, load_rules
+        ledger = self.ledger or Ledger(self.room.catalog, self.room.clock)
+        self.origins = Origins(names, self.room.catalog, ledger, load_rules)
 
     # -- looking -----------------------------------------------------------------------------
 

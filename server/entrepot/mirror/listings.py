@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -22,6 +24,7 @@ from entrepot.errors import (
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.flights import Flights
+from entrepot.mirror.manifests import title
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.race import Race, exhausted
 from entrepot.mirror.registry import Registry, asking_order
@@ -30,6 +33,12 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX, read_document
 from entrepot.oci.reference import Tag
 from entrepot.store.catalog import Catalog
+from entrepot.store.referrerlists import (
+    ReferrerList,
+    drop_referrers,
+    held_referrers,
+    keep_referrers,
+)
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -119,12 +128,14 @@ class Listings:
             return ()
         return tuple(record.tag for record in known)
 
-    async def referrers(self, image: ImageName, digest: Digest, deadline: float) -> bytes:
+    async def referrers(
+        self, image: ImageName, digest: Digest, deadline: float
+    ) -> tuple[bytes, str]:
         """The index of what refers to `digest`, as a mirror has it; perhaps an empty one.
 
-        Where no mirror knows the referrers API the tag that stands for it is asked (N-3). Raises
-        AllFailed rather than answer with an empty list nobody confirmed: it would look unsigned.
-        Offline, that tag's index is the answer if it is here, else Offline is raised.
+        Where no mirror knows the referrers API the tag that stands for it is asked (N-3). When
+        nobody can be asked, the last list that named something, and a warning. Raises AllFailed
+        or Offline rather than answer with an empty list nobody confirmed: it would look unsigned.
         """
         key = ("referrers", f"{image.registry}/{image.repository}", str(digest))
 
@@ -136,13 +147,47 @@ class Listings:
                 key, lambda: self._race(image, "referrers", ask, deadline)
             )
         except ManifestUnknown:
-            return await self._tagged_referrers(image, digest, deadline) or EMPTY_INDEX
+            return await self._tagged_referrers(image, digest, deadline) or EMPTY_INDEX, ""
         except Offline:
-            held = await self._tagged_referrers(image, digest, deadline)
+            held = await self._tagged_or_held(image, digest, deadline)
             if held is None:
                 raise
             return held
-        return body
+        except Exhausted:
+            held = await self._held_referrers(image, digest)
+            if held is None:
+                raise
+            return held
+        self._keep_referrers(image, digest, body)
+        return body, ""
+
+    def _keep_referrers(self, image: ImageName, digest: Digest, body: bytes) -> None:
+        if read_document(body).get("manifests"):
+            now = self.tags_by_name.manifests.clock()
+            told = ReferrerList(image.registry, image.repository, digest, body, now)
+            keep_referrers(self.catalog, told)
+        else:
+            drop_referrers(self.catalog, image.registry, image.repository, digest)
+
+    async def _tagged_or_held(
+        self, image: ImageName, digest: Digest, deadline: float
+    ) -> tuple[bytes, str] | None:
+        with contextlib.suppress(Offline):
+            tagged = await self._tagged_referrers(image, digest, deadline)
+            if tagged is not None:
+                return tagged, ""
+        return await self._held_referrers(image, digest)
+
+    async def _held_referrers(self, image: ImageName, digest: Digest) -> tuple[bytes, str] | None:
+        try:
+            held = await held_referrers(self.catalog, image.registry, image.repository, digest)
+        except StoreError as error:
+            log.warning("referrers.unreadable", digest=str(digest), reason=str(error))
+            return None
+        if held is None:
+            return None
+        seen = datetime.fromtimestamp(held.seen_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return held.body, f"{title(image, str(digest))}: referrers not confirmed; as of {seen}"
 
     async def _tagged_referrers(
         self, image: ImageName, digest: Digest, deadline: float

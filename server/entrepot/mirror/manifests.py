@@ -9,16 +9,20 @@ from typing import TypeVar
 
 import structlog
 
-from entrepot.errors import Corrupt, ManifestUnknown, StoreError
+from entrepot.errors import Corrupt, Exhausted, ManifestUnknown, StoreError
 from entrepot.metrics import Metrics
+from entrepot.mirror.digestsearch import DigestSearch
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.hints import Hints
+from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.memory import ManifestMemory, NegativeCache
 from entrepot.mirror.names import ImageName
 from entrepot.mirror.privacy import Privacy
 from entrepot.mirror.race import Race, Won, exhausted
-from entrepot.mirror.registry import Registry, asking_order
+from entrepot.mirror.registry import AskingOrder, Registry, asking_order
+from entrepot.mirror.restoring import Restored, Restorer
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
@@ -37,6 +41,7 @@ Key = tuple[str, str, str]
 """(registry, repository, reference)"""
 
 MANIFEST_LIMIT_BYTES = 8 * 1024 * 1024
+_FIRST_PART = 0.6
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +57,12 @@ class Served:
     source: str
     mirror: str = ""
     warning: str = ""
+
+
+def first_part(deadline: float) -> float:
+    """When to stop asking by digest, so that there is time left to ask by tag (loop time)."""
+    now = asyncio.get_running_loop().time()
+    return now + (deadline - now) * _FIRST_PART
 
 
 def title(image: ImageName, reference: str) -> str:
@@ -77,10 +88,13 @@ class Manifests:
     negative_ttl_s: float
     clock: Clock
     suspect: Callable[[Digest], Awaitable[object]]
+    ledger: Ledger
     hints: Hints = field(default_factory=Hints)
     memory: ManifestMemory = field(default_factory=ManifestMemory)
     negative: NegativeCache = field(default_factory=NegativeCache)
     private: frozenset[str] = frozenset()
+    rules: Rules = field(default_factory=Rules)
+    restorer: Restorer = field(default_factory=Restorer)
     privacy: Privacy = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,7 +158,10 @@ class Manifests:
         else:
             manifest = found
         self.catalog.use_manifest(digest, self.clock())
-        self._remember(manifest, record.mirror if record is not None else "")
+        if record is not None:
+            self._remember(manifest, record.mirror, record.registry)
+        else:
+            self._remember(manifest, "", "")
         return manifest
 
     async def is_unlisted(self, digest: Digest) -> bool:
@@ -159,7 +176,7 @@ class Manifests:
         A full disk costs the next request a question, never this one its answer (P30). Signed
         schema 1 stays in memory: its tags are not kept beyond that (F-3).
         """
-        self._remember(manifest, mirror)
+        self._remember(manifest, mirror, image.registry)
         self.privacy.learn(image.registry, manifest.digest)
         if manifest.media_type == SCHEMA1_SIGNED:
             return
@@ -196,26 +213,50 @@ class Manifests:
 
         Raises ManifestUnknown, AllFailed or AllThrottled.
         """
-        registry = self.registries[image.registry]
-        now = asyncio.get_running_loop().time()
-        race: Race[T] = Race(
-            order=asking_order(registry.mirrors, image.repository, now, prefer=prefer),
+        kind = Kind.MANIFEST if ":" in reference else Kind.TAG
+        race = self.contest(image, self.order(image, prefer=prefer), ask, deadline, kind)
+        won = await race.run()
+        if won is not None:
+            return won
+        error = exhausted(title(image, reference), tuple(race.attempts), ManifestUnknown)
+        self.remember_absence(image, reference, error)
+        raise error
+
+    def remember_absence(self, image: ImageName, reference: str, error: Exhausted) -> None:
+        """Answer so for a while, if `error` is that every mirror said 404 (F-9)."""
+        if isinstance(error, ManifestUnknown):
+            key = (image.registry, str(image.repository), reference)
+            wall_s = self.clock()
+            self.negative.put(key, error, wall_s, wall_s + self.negative_ttl_s)
+
+    def order(self, image: ImageName, *, prefer: str | None = None) -> AskingOrder:
+        """Whom to ask for a manifest now; mirrors that lied of late come after the others."""
+        return asking_order(
+            self.registries[image.registry].mirrors,
+            image.repository,
+            asyncio.get_running_loop().time(),
+            prefer=prefer,
+            later=self.ledger.demoted(image.registry),
+        )
+
+    def contest(
+        self,
+        image: ImageName,
+        order: AskingOrder,
+        ask: Callable[[MirrorClient], Coroutine[object, object, T]],
+        deadline: float,
+        kind: Kind,
+    ) -> Race[T]:
+        """Make the race of `order` for an answer about a manifest of `image`."""
+        return Race(
+            order=order,
             repository=image.repository,
             ask=ask,
             overtake_s=self.overtake_s,
             deadline=deadline,
             metrics=self.metrics,
-            kind=Kind.MANIFEST if ":" in reference else Kind.TAG,
+            kind=kind,
         )
-        won = await race.run()
-        if won is not None:
-            return won
-        error = exhausted(title(image, reference), tuple(race.attempts), ManifestUnknown)
-        if isinstance(error, ManifestUnknown):
-            key = (image.registry, str(image.repository), reference)
-            wall_s = self.clock()
-            self.negative.put(key, error, wall_s, wall_s + self.negative_ttl_s)
-        raise error
 
     def raise_if_absent(self, key: Key) -> None:
         """Raise ManifestUnknown while a confirmed absence is remembered."""
@@ -225,14 +266,33 @@ class Manifests:
 
     async def _fetch(self, image: ImageName, digest: Digest, deadline: float) -> Served:
         hint = self.hints.get(digest)
-
-        async def ask(mirror: MirrorClient) -> Manifest:
-            return await mirror.get_manifest(image.repository, digest)
-
+        search = DigestSearch(self.catalog, self.rules, self.restorer, self.held, image, digest)
         prefer = hint.mirror if hint is not None else None
-        won = await self.race(image, str(digest), ask, deadline, prefer=prefer)
-        await self.keep(image, won.answer, won.mirror.name)
-        return Served(won.answer, "miss", won.mirror.name)
+        try:
+            won = await self._search(image, search, deadline, prefer)
+        finally:
+            self.ledger.note(search.records(self.clock()))
+        restored = won.answer
+        await self.keep(image, restored.manifest, won.mirror.name)
+        return Served(restored.manifest, "miss", won.mirror.name)
+
+    async def _search(
+        self, image: ImageName, search: DigestSearch, deadline: float, prefer: str | None
+    ) -> Won[Restored]:
+        """Ask everybody by the digest, and then, where it has one, by its tag."""
+        order, named = self.order(image, prefer=prefer), await search.has_names()
+        until = first_part(deadline) if named else deadline
+        race = self.contest(image, order, search.ask, until, Kind.MANIFEST)
+        won = await race.run()
+        if won is None and named:
+            again = self.contest(image, order, search.ask_by_name, deadline, Kind.TAG)
+            won = await again.run()
+        if won is not None:
+            return won
+        name = title(image, str(search.digest))
+        error = exhausted(name, tuple(race.attempts), ManifestUnknown)
+        self.remember_absence(image, str(search.digest), error)
+        raise error
 
     async def _proved(self, digest: Digest) -> bytes | None:
         try:
@@ -252,6 +312,9 @@ class Manifests:
             return None
         return recognise(digest, body) if body is not None else None
 
-    def _remember(self, manifest: Manifest, mirror: str) -> None:
+    def _remember(self, manifest: Manifest, mirror: str, registry: str) -> None:
+        """Digests of the owner's may be had from any mirror, others best where they come from."""
+        known = self.registries.get(registry)
+        owner = known is not None and known.is_owned_by(mirror)
         self.memory.put(manifest)
-        self.hints.learn(manifest, mirror)
+        self.hints.learn(manifest, "" if owner else mirror)

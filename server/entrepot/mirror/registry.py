@@ -22,6 +22,10 @@ class Registry:
         """Whether its mirrors may not be asked at all."""
         return any(mirror.offline for mirror in self.mirrors)
 
+    def is_owned_by(self, mirror: str) -> bool:
+        """Whether a mirror of that name is the registry that owns these names."""
+        return any(one.name == mirror and one.authority for one in self.mirrors)
+
 
 @dataclass(frozen=True, slots=True)
 class AskingOrder:

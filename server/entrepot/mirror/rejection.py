@@ -17,6 +17,7 @@ def reject(fetch: Fetch, mirrors: Collection[str]) -> None:
     wanted = fetch.wanted
     for mirror in mirrors:
         fetch.give_up_on(mirror)
+        fetch.set_aside.lied(wanted, mirror)
         fetch.metrics.rejected(wanted.registry.name, mirror)
         lied = MirrorLied(f"sent bytes that are not {wanted.digest}")
         fetch.attempts.append(Attempt(mirror, wanted.repository, lied.outcome, str(lied)))

@@ -151,10 +151,14 @@ class Room:
             mirror=mirrors,
             seconds=seconds,
         )
+        await self.enter(record)
+
+    async def enter(self, record: BlobRecord) -> None:
+        """As `kept`, for what did not come from mirrors."""
         try:
             await self.catalog.put_blob(record)
         except StoreError as error:
-            log.warning("blob.not_entered", digest=str(wanted.digest), reason=str(error))
+            log.warning("blob.not_entered", digest=str(record.digest), reason=str(error))
 
     # -- for who wants room ------------------------------------------------------------------
 
@@ -249,6 +253,7 @@ class Room:
         while True:
             try:
                 await self.accounts.recount()
+                await self.store.keep_reserve()
                 await self.accounts.measure()
                 await self.accounts.look_at_partials()
             except StoreError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
+from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
 
 _ASIDE_S = 3600.0
@@ -17,6 +19,8 @@ class SetAside:
     """
 
     def __init__(self) -> None:
+        self.lied: Callable[[Wanted, str], None] = lambda _wanted, _mirror: None
+        """Called for each mirror whose bytes were proved wrong, for whoever writes that down."""
         self._until: OrderedDict[tuple[Digest, str], float] = OrderedDict()
 
     def put(self, digest: Digest, mirror: str, now: float) -> None:

@@ -115,11 +115,21 @@ class Sources:
     def ready(self, now: float) -> list[Source]:
         """Those who may be asked for a part now, were they not busy."""
         doubted = self.doubted(now)
+        spared = self._spared()
         return [
             source
             for source in self._by_name.values()
-            if source.name not in doubted and source.usable(now) and not source.whole_only
+            if source.name not in doubted
+            and source.name not in spared
+            and source.usable(now)
+            and not source.whole_only
         ]
+
+    def _spared(self) -> frozenset[str]:
+        """Name those that are for manifests, as long as anybody else may have the blob."""
+        asked = [s for s in self._by_name.values() if not s.given_up]
+        spared = frozenset(s.name for s in asked if not s.client.gives_blobs)
+        return spared if len(spared) < len(asked) else frozenset()
 
     def others(self, mirror: str) -> list[str]:
         """Those who may be asked what `mirror` sent."""
@@ -133,6 +143,10 @@ class Sources:
             now,
             prefer=self._wanted.prefer,
             without=[s.name for s in self._by_name.values() if s.given_up],
-            later=[s.name for s in self._by_name.values() if s.rests_until > now],
+            later=[
+                s.name
+                for s in self._by_name.values()
+                if s.rests_until > now or not s.client.gives_blobs
+            ],
             doubted=self.doubted(now),
         )

@@ -1,9 +1,9 @@
-"""Tags: fresh from memory, revalidated with mirrors, stale when nobody can be asked."""
+"""Tags: fresh from memory, decided on with mirrors, stale when nobody can be asked."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -11,6 +11,8 @@ import structlog
 from entrepot.errors import Exhausted, StoreError
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.freshness import Freshness, tag_freshness
+from entrepot.mirror.inquiry import Finding, Inquiry
+from entrepot.mirror.judging import judged
 from entrepot.mirror.manifests import Key, Manifests, Served, title
 from entrepot.mirror.memory import ForAWhile
 from entrepot.mirror.names import ImageName
@@ -18,14 +20,15 @@ from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import Tag
 from entrepot.store.catalog import Catalog
 from entrepot.store.record import TagRecord
-from entrepot.upstream.mirror import MirrorClient
+from entrepot.trust.decision import Question
+from entrepot.trust.level import Level
+from entrepot.trust.verdicts import Event, Keep, Refuse
+from entrepot.trust.voting import Voter
 
 log = structlog.get_logger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class _Unchanged:
-    """The mirror's HEAD named the digest we hold."""
+_PIN = int(Level.PIN)
+_UNCONFIRMED = "not confirmed by any mirror"
 
 
 @dataclass(slots=True)
@@ -35,12 +38,12 @@ class Tags:
     manifests: Manifests
     catalog: Catalog
     flights: Flights[Key, Served]
-    _unanswered: ForAWhile[bool] = field(default_factory=ForAWhile)
+    _unanswered: ForAWhile[str] = field(default_factory=ForAWhile)
 
     def peek(self, image: ImageName, tag: Tag) -> Served | None:
         """The answer if it is fresh and in memory: no await, no I/O, the path of most requests."""
         record = self.catalog.peek_tag(image.registry, image.repository, tag)
-        if record is None or not self._is_fresh(record):
+        if record is None or not record.vetted or not self._is_fresh(record):
             return None
         served = self.manifests.peek(record.digest)
         return Served(served.manifest, "hit", record.mirror) if served is not None else None
@@ -48,21 +51,28 @@ class Tags:
     async def get(self, image: ImageName, tag: Tag, deadline: float) -> Served:
         """What the tag stands for; the manifest's bytes are stored before this returns (P6).
 
-        Raises ManifestUnknown, AllFailed or AllThrottled, and only while nothing is held.
+        What is held is given only if the pins and the policy let it be, whoever can be asked.
+        Raises ManifestUnknown, Untrusted, AllFailed or AllThrottled, and only while nothing is
+        held that may be given.
         """
         key = (image.registry, str(image.repository), str(tag))
         record = await self._known(image, tag)
         held = await self.manifests.held(record.digest) if record is not None else None
-        if record is None or held is None:
-            self.manifests.raise_if_absent(key)
-            return await self.flights.join(key, lambda: self._fetch(image, tag, deadline))
-        if self._is_fresh(record):
-            return Served(held, "hit", record.mirror)
+        vetted = await self._vetted(record) if record is not None else None
+        if vetted is None or held is None:
+            if record is None:
+                self.manifests.raise_if_absent(key)
+            return await self.flights.join(
+                key, lambda: self._resolve(image, tag, record, held, deadline)
+            )
+        if self._is_fresh(vetted):
+            return Served(held, "hit", vetted.mirror)
         if self.manifests.registries[image.registry].offline:
-            return self._stale(image, record, held, "Entrepot is offline")
-        if self._unanswered.get(key, self.manifests.clock()):
-            return self._stale(image, record, held)
-        return await self._revalidated(image, record, held, deadline)
+            return self._stale(image, vetted, held, "Entrepot is offline")
+        unanswered = self._unanswered.get(key, self.manifests.clock())
+        if unanswered is not None:
+            return self._stale(image, vetted, held, unanswered)
+        return await self._revalidated(image, vetted, held, deadline)
 
     async def _known(self, image: ImageName, tag: Tag) -> TagRecord | None:
         try:
@@ -70,6 +80,26 @@ class Tags:
         except StoreError as error:  # what the disk does not tell, mirrors may (P30)
             log.warning("tag.unreadable", image=title(image, tag), reason=str(error))
             return None
+
+    async def _vetted(self, record: TagRecord) -> TagRecord | None:
+        """The record as it counts by the pins and policies of now; None: it must not be given."""
+        if record.vetted:
+            return record
+        vetted = self.manifests.rules.vetted(record)
+        if vetted is None:
+            return None
+        if vetted.level == record.level:
+            self.catalog.vet_tag(vetted)
+        else:
+            await self._put(vetted)
+        return vetted
+
+    async def _put(self, record: TagRecord) -> None:
+        try:
+            await self.catalog.put_tag(record)
+        except StoreError as error:  # it counts all the same, for as long as this process runs
+            self.catalog.vet_tag(record)
+            log.warning("tag.not_kept", tag=record.tag, reason=str(error))
 
     async def _revalidated(
         self, image: ImageName, record: TagRecord, held: Manifest, deadline: float
@@ -84,52 +114,97 @@ class Tags:
         try:
             async with asyncio.timeout_at(patience):
                 return await self.flights.join(
-                    record.key, lambda: self._refresh(image, record, held, deadline)
+                    record.key, lambda: self._resolve(image, record.tag, record, held, deadline)
                 )
         except (Exhausted, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            wall_s = self.manifests.clock()
-            until = wall_s + self.manifests.negative_ttl_s
-            self._unanswered.put(record.key, value=True, now=wall_s, until=until)
-            log.info("tag.stale", image=title(image, record.tag), reason=reason)
-            return self._stale(image, record, held)
+            return self._put_off(image, record, held, str(error) or "no answer in time")
 
-    async def _refresh(
-        self, image: ImageName, record: TagRecord, held: Manifest, deadline: float
+    async def _resolve(
+        self,
+        image: ImageName,
+        tag: Tag,
+        record: TagRecord | None,
+        held: Manifest | None,
+        deadline: float,
     ) -> Served:
-        tag = record.tag
-
-        async def ask(mirror: MirrorClient) -> Manifest | _Unchanged:
-            head = await mirror.head_manifest(image.repository, tag)  # free on Docker Hub (U-9)
-            if head.digest == record.digest:
-                return _Unchanged()
-            return await mirror.get_manifest(image.repository, tag)
-
-        clock = self.manifests.clock
-        won = await self.manifests.race(image, record.tag, ask, deadline)
-        answer = won.answer
-        if isinstance(answer, _Unchanged) or answer.digest == record.digest:
-            self.catalog.touch_tag(record, clock())
-            return Served(held, "revalidated", won.mirror.name)
-        await self._keep(image, tag, answer, won.mirror.name)
-        log.info(
-            "tag.moved",
-            image=title(image, tag),
-            mirror=won.mirror.name,
-            before=str(record.digest),
-            now=str(answer.digest),
+        """Have it decided what the tag means, and keep that."""
+        inquiry = Inquiry(
+            self.manifests, image, tag, self._question(image, tag, record), held, deadline
         )
-        return Served(answer, "miss", won.mirror.name)
+        decision = await inquiry.run()
+        judged(self.manifests, image, tag, decision, tuple(inquiry.answers.values()))
+        if isinstance(decision, Refuse):
+            error = inquiry.refusal(decision)
+            self.manifests.remember_absence(image, tag, error)
+            raise error
+        finding = await inquiry.finding(decision)
+        if isinstance(decision, Keep) and record is not None:
+            return await self._kept(image, record, held, finding, inquiry)
+        await self._keep(image, tag, finding)
+        if record is not None and record.digest != finding.heard.manifest.digest:
+            log.info(
+                "tag.moved",
+                image=title(image, tag),
+                mirror=finding.mirror,
+                before=str(record.digest),
+                now=str(finding.heard.manifest.digest),
+            )
+        return Served(finding.heard.manifest, "miss", finding.mirror, self._warning(finding))
 
-    async def _fetch(self, image: ImageName, tag: Tag, deadline: float) -> Served:
-        async def ask(mirror: MirrorClient) -> Manifest:
-            return await mirror.get_manifest(image.repository, tag)
+    def _question(self, image: ImageName, tag: Tag, record: TagRecord | None) -> Question:
+        rules = self.manifests.rules
+        order = self.manifests.order(image)
+        mirrors = (*order.usable, *order.last_resort)
+        return Question(
+            tag=tag,
+            policy=rules.policy(image.registry, image.repository),
+            voters=tuple(Voter(mirror.name, mirror.authority) for mirror in mirrors),
+            pin=rules.pin(image.registry, image.repository, tag),
+            held=rules.held(record) if record is not None else None,
+        )
 
-        won = await self.manifests.race(image, str(tag), ask, deadline)
-        await self._keep(image, tag, won.answer, won.mirror.name)
-        return Served(won.answer, "miss", won.mirror.name)
+    async def _kept(
+        self,
+        image: ImageName,
+        record: TagRecord,
+        held: Manifest | None,
+        finding: Finding,
+        inquiry: Inquiry,
+    ) -> Served:
+        """Go on with what is held."""
+        decision, manifest = finding.decision, finding.heard.manifest
+        counted = replace(record, level=int(decision.level), vetted=True)
+        if held is None:  # its bytes had gone, and are back
+            await self.manifests.keep(image, manifest, finding.mirror, counted)
+        if isinstance(decision, Keep) and decision.confirmed:
+            now = self.manifests.clock()
+            if counted.level != record.level:
+                await self._put(replace(counted, checked_at=now))
+            else:
+                self.catalog.touch_tag(counted, now)
+            source = "revalidated" if inquiry.attempts or inquiry.answers else "hit"
+            return Served(manifest, source, finding.mirror)
+        if not record.vetted:
+            self.catalog.vet_tag(counted)
+        moved = [r for r in decision.reports if r.event is Event.MOVE_REFUSED]
+        why = "; ".join(map(str, moved)) or "; ".join(a.message for a in inquiry.attempts)
+        return self._put_off(image, counted, manifest, why, told=bool(moved))
 
-    async def _keep(self, image: ImageName, tag: Tag, manifest: Manifest, mirror: str) -> None:
+    def _put_off(
+        self, image: ImageName, record: TagRecord, held: Manifest, why: str, *, told: bool = False
+    ) -> Served:
+        """Give what is held, and ask nobody again for a while; `told` has clients hear why."""
+        wall_s = self.manifests.clock()
+        warning = why if told else _UNCONFIRMED
+        until = wall_s + self.manifests.negative_ttl_s
+        self._unanswered.put(record.key, value=warning, now=wall_s, until=until)
+        log.info("tag.stale", image=title(image, record.tag), reason=why)
+        return self._stale(image, record, held, warning)
+
+    async def _keep(self, image: ImageName, tag: Tag, finding: Finding) -> None:
+        manifest, mirror = finding.heard.manifest, finding.mirror
+        for child in finding.heard.children:
+            await self.manifests.keep(image, child, mirror)
         record = TagRecord(
             registry=image.registry,
             repository=image.repository,
@@ -139,15 +214,17 @@ class Tags:
             size=manifest.size,
             checked_at=self.manifests.clock(),
             mirror=mirror,
+            level=int(finding.decision.level),
+            vetted=True,
         )
         await self.manifests.keep(image, manifest, mirror, record)
 
+    def _warning(self, finding: Finding) -> str:
+        events = (Event.UNVERIFIED, Event.PIN_NOT_MET, Event.DISAGREEMENT)
+        return "; ".join(str(r) for r in finding.decision.reports if r.event in events)
+
     def _stale(
-        self,
-        image: ImageName,
-        record: TagRecord,
-        held: Manifest,
-        why: str = "not confirmed by any mirror",
+        self, image: ImageName, record: TagRecord, held: Manifest, why: str = _UNCONFIRMED
     ) -> Served:
         self.manifests.metrics.stale.labels(image.registry).inc()
         checked = datetime.fromtimestamp(record.checked_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -155,6 +232,9 @@ class Tags:
         return Served(held, "stale", record.mirror, told)
 
     def _is_fresh(self, record: TagRecord) -> bool:
+        """Whether it needs no asking: checked of late, or pinned, which is for good."""
+        if record.level == _PIN:
+            return True
         ttl_s = self.manifests.registries[record.registry].tag_ttl_s
         now = self.manifests.clock()
         return tag_freshness(ttl_s, record.checked_at, now) is Freshness.FRESH

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import structlog
 
 from entrepot.errors import Corrupt, EntrepotError, StoreError, TransferBroken
+from entrepot.mirror.destination import Receive
 from entrepot.mirror.places import Place, Places
 from entrepot.mirror.wanted import HELD_BACK_BYTES
 from entrepot.oci.digest import Digest, Hasher
@@ -137,6 +138,15 @@ class Window:
         self._passed_on(count)
         self._drop()
         self._tell()
+
+    async def write_from(self, offset: int, receive: Receive) -> int:
+        """Take what `receive` has; it comes to memory in any case, so the loop may fetch it."""
+        data, done = receive()
+        if data:
+            await self.write(offset, data, done)
+        else:
+            done()
+        return len(data)
 
     def prove(self) -> bool:
         """Say that all bytes have come; whether they are what the digest names."""

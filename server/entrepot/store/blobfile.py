@@ -138,20 +138,25 @@ def disk_space(path: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
-def delete_files(paths: Sequence[Path]) -> int:
+def delete_files(paths: Sequence[str]) -> int:
     """Remove files, several at a time; how many were there.
 
     One unlink after the other waits for the disk each time, ten times as long in all. The threads
     are its own, so that writes find theirs free.
     """
-    with ThreadPoolExecutor(min(_DELETE_THREADS, max(1, len(paths)))) as threads:
-        return sum(threads.map(delete_file, paths))
+    count = min(_DELETE_THREADS, max(1, len(paths)))
+    with ThreadPoolExecutor(count) as threads:
+        return sum(threads.map(_delete_each, [paths[first::count] for first in range(count)]))
 
 
-def delete_file(path: Path) -> bool:
+def _delete_each(paths: Sequence[str]) -> int:
+    return sum(delete_file(path) for path in paths)
+
+
+def delete_file(path: Path | str) -> bool:
     """Remove a file; whether it was there."""
     try:
-        path.unlink()
+        os.unlink(path)  # noqa: PTH108 - a Path for each of many costs more than the call
     except FileNotFoundError:
         return False
     return True

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from entrepot.errors import DigestInvalid, StoreError, StoreTooNew
 from entrepot.oci.digest import ALGORITHMS, Digest
+from entrepot.store.ballast import MOST_BYTES as MOST_BALLAST_BYTES
+from entrepot.store.ballast import Ballast
 from entrepot.store.blobfile import (
     OpenBlob,
     close_blob,
@@ -28,6 +30,7 @@ from entrepot.store.blobfile import (
     read_proved,
 )
 from entrepot.store.draft import Draft
+from entrepot.store.durability import Durability
 from entrepot.store.journal import this_boot
 from entrepot.store.layout import (
     BLOB_MODE,
@@ -49,7 +52,7 @@ from entrepot.store.placement import (
 from entrepot.store.removals import Removals
 from entrepot.store.threads import DiskThreads
 
-DURABLE_EVERY_BYTES = 64 << 20
+DURABILITY = Durability()
 READ_THREADS = 4
 WRITE_THREADS = 8
 
@@ -72,12 +75,13 @@ class BlobStore:
     """
 
     def __init__(
-        self, root: Path, *, boot: UUID | None = None, durable_every: int = DURABLE_EVERY_BYTES
+        self, root: Path, *, boot: UUID | None = None, durability: Durability = DURABILITY
     ) -> None:
-        """`boot` stands in for the kernel's boot id; `durable_every` is bytes between fsyncs."""
+        """`boot` stands in for the kernel's boot id."""
         self.layout = Layout(root)
         self._boot = boot
-        self._durable_every = durable_every
+        self._durability = durability
+        self.ballast = Ballast(self.layout.ballast)
         self._lock = DirectoryLock(self.layout.lock)
         self._reads = DiskThreads("entrepot-read", READ_THREADS)
         self._writes = DiskThreads("entrepot-write", WRITE_THREADS)
@@ -172,12 +176,16 @@ class BlobStore:
 
     async def delete_all(self, digests: Sequence[Digest]) -> int:
         """Remove whole blobs, in one hop to a thread; how many were there."""
-        paths = [self.layout.blob(digest) for digest in digests]
+        paths = [self.layout.blob_text(digest) for digest in digests]
         return await self._writes.run(lambda: delete_files(paths))
 
     async def disk_space(self) -> tuple[int, int]:
         """Tell the bytes that may still be written to the file system, and its size."""
         return await self._writes.run(lambda: disk_space(self.layout.root))
+
+    async def keep_reserve(self) -> None:
+        """Have the ballast as large as it should be, as far as there is room for it."""
+        await self._writes.run(self.ballast.take)
 
     async def begin(self, digest: Digest, *, public: bool = True) -> Partial:
         """Go on with the download of `digest`, or start it; the caller ends it.
@@ -257,6 +265,8 @@ class BlobStore:
         layout.partials.mkdir(PRIVATE_DIRECTORY_MODE, exist_ok=True)
         self._lock.acquire()
         try:
+            if disk_space(layout.root)[0] < MOST_BALLAST_BYTES // 4:
+                self.ballast.give_up()  # opening needs room; what is left of it is taken again
             shutil.rmtree(layout.temporary, ignore_errors=True)
             layout.temporary.mkdir(PRIVATE_DIRECTORY_MODE)
             _check_version(layout)
@@ -267,7 +277,7 @@ class BlobStore:
 
     def _draft(self, digest: Digest) -> Draft:
         assert self._boot is not None, "the store is not open"
-        return Draft(digest, self.layout, self._boot, self._durable_every)
+        return Draft(digest, self.layout, self._boot, self._durability)
 
     def _check_open(self) -> None:
         if self._closing:

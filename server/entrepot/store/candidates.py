@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from entrepot.store.catalog import Catalog
 from entrepot.store.database import Rows
 
 PAGE_ROOTS = 64
-"""So few that the loop's part in a page, making objects of rows, takes a few milliseconds."""
+"""So few that what is read of them takes up little memory."""
+PAGE_PARTS = 4_000
+"""A page ends before it has more parts: an index may list thousands. One root it has always."""
+_ROWS_AT_A_TIME = 16
 _SCANNED = 20_000
 _MOST_LOOSE = 2_000
 
+# With a count of the parts, of one level below an index.
 _ROOTS = """
-    SELECT digest, used_at, registry, repository FROM manifests
-    WHERE (used_at, digest) > (?, ?)
+    SELECT digest, used_at, registry, repository, 1 + (
+        SELECT count(*) FROM links one LEFT JOIN links two ON two.manifest = one.child
+        WHERE one.manifest = manifests.digest
+    )
+    FROM manifests WHERE (used_at, digest) > (?, ?)
     AND NOT EXISTS (SELECT 1 FROM links WHERE child = manifests.digest)
     ORDER BY used_at, digest LIMIT ?
 """
@@ -90,17 +97,36 @@ async def read_roots(catalog: Catalog, after: Root | None) -> list[Root]:
     """Read the next page of roots, least recently used first; empty when there are no more."""
     place = (after.used_at, after.digest) if after is not None else (-1.0, "")
     rows = await catalog.survey(_ROOTS, *place, PAGE_ROOTS)
-    return [Root(str(row[0]), float(row[1]), str(row[2]), str(row[3])) for row in rows]
+    roots: list[Root] = []
+    parts = 0
+    for digest, used_at, registry, repository, count in rows:
+        parts += int(count)
+        if roots and parts > PAGE_PARTS:
+            break
+        roots.append(Root(str(digest), float(used_at), str(registry), str(repository)))
+    return roots
 
 
-async def read_candidates(catalog: Catalog, roots: Sequence[Root]) -> list[Candidate]:
-    """Read what belongs to `roots`; a part is shared when a manifest outside of them lists it."""
+async def _go_on() -> None:
+    pass
+
+
+async def read_candidates(
+    catalog: Catalog, roots: Sequence[Root], pause: Callable[[], Awaitable[None]] = _go_on
+) -> list[Candidate]:
+    """Read what belongs to `roots`; a part is shared when a manifest outside of them lists it.
+
+    Making objects of a page's rows takes milliseconds: `pause` is called every few rows.
+    """
     asked = json.dumps([root.digest for root in roots])
     names: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for digest, registry, repository, tag in await catalog.survey(_NAMES, asked):
         names[str(digest)].append((str(registry), str(repository), str(tag)))
     found = {root.digest: Candidate(root, names[root.digest]) for root in roots}
-    _add_parts(found, await catalog.survey(_PARTS, asked))
+    rows = await catalog.survey(_PARTS, asked)
+    for start in range(0, len(rows), _ROWS_AT_A_TIME):
+        await pause()
+        _add_parts(found, rows[start : start + _ROWS_AT_A_TIME])
     return list(found.values())
 
 

@@ -12,8 +12,10 @@ import structlog
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.store.ballast import Ballast
 from entrepot.store.committer import Committer
 from entrepot.store.database import Database, Row, Rows, Statement, Value
+from entrepot.store.ledgerrow import ALL_ROWS, APPEND
 from entrepot.store.record import (
     BlobRecord,
     Child,
@@ -42,18 +44,13 @@ log = structlog.get_logger(__name__)
 FLUSH_AFTER_S = 5.0
 TAGS_IN_MEMORY = 20_000
 
-_TAG = """
-    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags
-    WHERE registry = ? AND repository = ? AND tag = ?
-"""
-_TAGS = """
-    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags
-    WHERE registry = ? AND repository = ? ORDER BY tag
-"""
 _ALL_TAGS = """
-    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror FROM tags
+    SELECT registry, repository, tag, digest, media_type, size, checked_at, mirror, level FROM tags
 """
-_PUT_TAG = "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_TAG = f"{_ALL_TAGS} WHERE registry = ? AND repository = ? AND tag = ?"
+_TAGS = f"{_ALL_TAGS} WHERE registry = ? AND repository = ? ORDER BY tag"
+_TAGS_OF = f"{_ALL_TAGS} WHERE digest = ? ORDER BY registry, repository, tag LIMIT ?"
+_PUT_TAG = "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE_TAG = "DELETE FROM tags WHERE registry = ? AND repository = ? AND tag = ?"
 # Not REPLACE: that would go past the triggers that keep the totals.
 _PUT_MANIFEST = """
@@ -92,12 +89,13 @@ class Catalog:
     def __init__(
         self,
         path: Path,
+        ballast: Ballast | None = None,
         *,
         flush_after_s: float = FLUSH_AFTER_S,
         tags_in_memory: int = TAGS_IN_MEMORY,
     ) -> None:
         """`flush_after_s` is how long a use or a check may stay in memory only."""
-        self._database = Database(path)
+        self._database = Database(path, ballast)
         self._committer = Committer(self._database, self._salvage)
         self._flush_after_s = flush_after_s
         self._tags = TagMemory(tags_in_memory)
@@ -188,6 +186,10 @@ class Catalog:
         """List what is known of a repository, in the order of the tags."""
         return tuple(tag_records(await self._fetch(_TAGS, registry, repository)))
 
+    async def tags_of(self, digest: Digest, limit: int) -> tuple[TagRecord, ...]:
+        """List tags that mean `digest`, of whatever repository; `limit` of them at most."""
+        return tuple(tag_records(await self._fetch(_TAGS_OF, str(digest), limit)))
+
     async def put_tag(self, record: TagRecord) -> None:
         """Keep what a tag means: committed, and in memory, when this returns."""
         await self._committer.submit(
@@ -202,6 +204,10 @@ class Catalog:
         self._tags.put(replace(record, checked_at=checked_at))
         self._uses.tag_checked(record.key, checked_at)
         self._flush_later()
+
+    def vet_tag(self, record: TagRecord) -> None:
+        """Take in what a record on the disk counts for by the pins and policies of now."""
+        self._tags.put(record)
 
     async def delete_tag(self, key: TagKey) -> None:
         """Forget a tag, in memory and on the disk."""
@@ -299,6 +305,10 @@ class Catalog:
         """Run statements of another module of the store, in one transaction."""
         return await self._committer.submit(statements)
 
+    def queue(self, statements: Sequence[Statement]) -> None:
+        """Have statements written soon; nobody waits, and a failure is only logged."""
+        _ = self._committer.submit(statements)
+
     async def flush(self) -> None:
         """Write the uses noted so far."""
         statements = self._take_uses()
@@ -354,14 +364,24 @@ class Catalog:
         return self._uses.take()
 
     async def _salvage(self) -> list[Statement]:
-        """Read the tags from a file of which another part broke; those in memory are newer."""
+        """Read tags and ledger from a file of which another part broke; tags in memory are newer.
+
+        Nothing else has them: all other tables are made anew of the files.
+        """
         self._incomplete.set()
+        records = tag_records(await self._salvaged(_ALL_TAGS, "tags"))
+        ledger = await self._salvaged(ALL_ROWS, "ledger")
+        return [
+            Statement(_PUT_TAG, [tag_row(each) for each in (*records, *self._tags.all())]),
+            Statement(APPEND, ledger),
+        ]
+
+    async def _salvaged(self, sql: str, table: str) -> Rows:
         try:
-            records = tag_records(await self._database.survey(_ALL_TAGS))
+            return await self._database.survey(sql)
         except StoreError as error:
-            log.warning("catalog.tags_lost", error=str(error))
-            records = []
-        return [Statement(_PUT_TAG, [tag_row(each) for each in (*records, *self._tags.all())])]
+            log.warning("catalog.table_lost", table=table, error=str(error))
+            return []
 
 
 def _manifest_statements(manifest: ManifestRecord, children: Sequence[Child]) -> list[Statement]:

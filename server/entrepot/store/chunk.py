@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+
+_MAX_BUFFERS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,13 @@ class Chunk:
             if part:
                 kept.append(part)
         return Chunk(start, tuple(kept))
+
+    def write(self, descriptor: int) -> None:
+        """Write it where it belongs; OSError, with some of it written perhaps."""
+        chunk, stop = self, self.stop
+        while chunk.start < stop:
+            taken = os.pwritev(descriptor, chunk.buffers[:_MAX_BUFFERS], chunk.start)
+            chunk = chunk.cut(chunk.start + taken, stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import aiosqlite
 import structlog
 
 from entrepot.errors import Corrupt, DiskFull, StoreError
+from entrepot.store.ballast import Ballast
 from entrepot.store.schema import TEMPORARY, migrate
 from entrepot.store.threads import disk_error
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 Value: TypeAlias = str | int | float
 Row: TypeAlias = Sequence[Value]
 Rows: TypeAlias = list[tuple[Value, ...]]
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# What it says of a full disk depends on the file that it wanted to write or to open.
+_CRAMPED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_INDEX_BYTES = 64 << 10
 _BUSY_MS = 10_000
 _ASIDE = 3
 """How many broken files are kept; a disk that breaks them all must not fill up with them."""
@@ -42,10 +49,16 @@ class Statement:
 
 def database_error(error: sqlite3.Error) -> StoreError:
     """Translate what SQLite said; Corrupt means that the file cannot be used any more."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _BROKEN:
+    code = _code(error)
+    # A page that lies beyond the end: somebody has cut the file short.
+    cut = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
+    if code in _BROKEN or cut:
         return Corrupt(f"catalog: {error}")
     return (DiskFull if code == sqlite3.SQLITE_FULL else StoreError)(f"catalog: {error}")
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 class Database:
@@ -53,11 +66,12 @@ class Database:
 
     Write-ahead log, synchronous=NORMAL: a power cut may take the last moments, never the file.
     `generation` counts the files that broke and were replaced, `created` says that there was none
-    when it was opened.
+    when it was opened. On a full disk `ballast` is given up, and what failed is done once more.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ballast: Ballast | None = None) -> None:
         self._path = path
+        self._ballast = ballast
         self.generation = 0
         self.created = False
         self._writer: aiosqlite.Connection | None = None
@@ -67,22 +81,9 @@ class Database:
     async def open(self) -> None:
         """Create the file or bring it up to date; Corrupt, StoreTooNew or StoreError."""
         try:
-            self._writer = await self._connect()
-            await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
-            await self._writer.execute_fetchall("PRAGMA synchronous = NORMAL")
-            self.created = await migrate(self._writer) == 0
-            await self._writer.execute_fetchall("PRAGMA temp_store = MEMORY")
-            await self._writer.executescript(TEMPORARY)
-            self._reader = await self._connect()
-            await self._reader.execute_fetchall("PRAGMA query_only = ON")
-            self._surveyor = await self._connect()
-            await self._surveyor.execute_fetchall("PRAGMA query_only = ON")
+            await self._with_room(self._open)
         except sqlite3.Error as error:
-            await self.aclose()
             raise database_error(error) from error
-        except BaseException:
-            await self.aclose()
-            raise
 
     async def aclose(self) -> None:
         """Close the connections and join their threads; safe to call twice."""
@@ -114,23 +115,10 @@ class Database:
         Returns what the statements that ask were answered, in their order.
         """
         writer = _opened(self._writer)
-        answers: list[Rows] = []
         try:
-            await writer.execute_fetchall("BEGIN IMMEDIATE")
-            try:
-                for statement in statements:
-                    if statement.asks:
-                        answers.append(await _fetch(writer, statement.sql, statement.rows[0]))
-                    else:
-                        await (await writer.executemany(statement.sql, statement.rows)).close()
-                await writer.execute_fetchall("COMMIT")
-            except BaseException:
-                if writer.in_transaction:
-                    await writer.execute_fetchall("ROLLBACK")
-                raise
+            return await self._with_room(lambda: _transaction(writer, statements))
         except sqlite3.Error as error:
             raise database_error(error) from error
-        return answers
 
     async def fetch(self, sql: str, row: Row = ()) -> Rows:
         """Read what has been committed: small questions, on which requests wait."""
@@ -146,6 +134,59 @@ class Database:
         except sqlite3.Error as error:
             raise database_error(error) from error
 
+    async def _open(self) -> None:
+        try:
+            self._writer = await self._connect()
+            await self._writer.execute_fetchall("PRAGMA journal_mode = WAL")
+            await self._writer.execute_fetchall("PRAGMA synchronous = NORMAL")
+            self.created = await migrate(self._writer) == 0
+            await self._writer.execute_fetchall("PRAGMA temp_store = MEMORY")
+            await self._writer.executescript(TEMPORARY)
+            await asyncio.to_thread(self._reserve_index)
+            self._reader = await self._connect()
+            await self._reader.execute_fetchall("PRAGMA query_only = ON")
+            self._surveyor = await self._connect()
+            await self._surveyor.execute_fetchall("PRAGMA query_only = ON")
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def _reserve_index(self) -> None:
+        """Have a block for every byte of the log's index, before the disk is full.
+
+        SQLite writes to it through mapped memory: where there is no block for a page, the kernel
+        ends the process (SIGBUS). It makes sure of one block a page, which is not all of it on a
+        file system whose blocks are smaller.
+        """
+        index = self._path.with_name(f"{self._path.name}-shm")
+        while True:
+            try:
+                descriptor = os.open(index, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                try:
+                    os.posix_fallocate(descriptor, 0, _INDEX_BYTES)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                if self._ballast is not None and self._ballast.give_up():
+                    continue
+                log.warning("catalog.index_not_reserved", path=str(index), reason=str(error))
+            return
+
+    async def _with_room(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await work()
+        except sqlite3.Error as error:
+            ballast = self._ballast
+            if _code(error) not in _CRAMPED or ballast is None:
+                raise
+            if not await asyncio.to_thread(ballast.give_up):
+                raise
+            log.warning("catalog.ballast_given_up", reason=str(error))
+        try:
+            return await work()
+        finally:
+            await asyncio.to_thread(ballast.take)
+
     async def _connect(self) -> aiosqlite.Connection:
         connection = aiosqlite.connect(self._path, isolation_level=None)
         # a process that fails before it can close us must still be able to end
@@ -158,6 +199,23 @@ class Database:
             await _close(connection)
             raise
         return connection
+
+
+async def _transaction(writer: aiosqlite.Connection, statements: Sequence[Statement]) -> list[Rows]:
+    answers: list[Rows] = []
+    await writer.execute_fetchall("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            if statement.asks:
+                answers.append(await _fetch(writer, statement.sql, statement.rows[0]))
+            else:
+                await (await writer.executemany(statement.sql, statement.rows)).close()
+        await writer.execute_fetchall("COMMIT")
+    except BaseException:
+        if writer.in_transaction:
+            await writer.execute_fetchall("ROLLBACK")
+        raise
+    return answers
 
 
 async def _fetch(connection: aiosqlite.Connection, sql: str, row: Row) -> Rows:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from uuid import UUID
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest, Hasher
 from entrepot.store.chunk import Chunk, Held
+from entrepot.store.durability import Durability
 from entrepot.store.frontier import PIECE_BYTES, Frontier
 from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
@@ -32,18 +34,17 @@ from entrepot.store.nofollow import (
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
 
-_MAX_BUFFERS = 512
-
 
 class Draft:
     """An open partial. Writes may overlap in time; everything else has the file to itself."""
 
-    def __init__(self, digest: Digest, layout: Layout, boot: UUID, durable_every: int) -> None:
+    def __init__(self, digest: Digest, layout: Layout, boot: UUID, durable: Durability) -> None:
         """Open what is there, or begin anew; the hash is not caught up yet (`catch_up`)."""
         self.digest = digest
         self._layout = layout
         self._boot = boot
-        self._durable_every = durable_every
+        self._durable = durable
+        self._synced_at = time.monotonic()
         self._directory = layout.partial(digest)
         self._path = self._directory / "data"
         self.mode = BLOB_MODE
@@ -117,7 +118,7 @@ class Draft:
             waits = False
             try:
                 for part in mine:
-                    _write_all(self._data, part)
+                    part.write(self._data)
                     waits = self._claim(part, held if part is mine[-1] else None)
             finally:
                 with self._state:
@@ -153,8 +154,11 @@ class Draft:
             return self.front < end
 
     def verify(self) -> bool:
-        """Whether all bytes of the known size are there and are what the digest names."""
-        with self._gate.alone():
+        """Whether all bytes of the known size are there and are what the digest names.
+
+        Beside a `sync`: readers wait for this at the end of their blob, and a disk may take long.
+        """
+        with self._gate.shared(), self._hashing:
             self._check_usable()
             return self._is_proved()
 
@@ -307,7 +311,7 @@ class Draft:
     @property
     def sync_due(self) -> bool:
         """Whether so much has been written since the last `sync` that it should be made durable."""
-        return self._unsynced >= self._durable_every and not self._syncing
+        return not self._syncing and self._durable.due(self._unsynced, self._synced_at)
 
     def sync(self) -> None:
         """Make durable what is there, beside further writes; nothing to do when it is not due.
@@ -324,6 +328,7 @@ class Draft:
                 self._sync()
             finally:
                 self._syncing = False
+                self._synced_at = time.monotonic()
 
     def _sync(self) -> None:
         with self._state:
@@ -386,10 +391,3 @@ class Draft:
             self._drop_held()
             self._journal.close()
             os.close(self._data)
-
-
-def _write_all(descriptor: int, chunk: Chunk) -> None:
-    stop = chunk.stop
-    while chunk.start < stop:
-        taken = os.pwritev(descriptor, chunk.buffers[:_MAX_BUFFERS], chunk.start)
-        chunk = chunk.cut(chunk.start + taken, stop)

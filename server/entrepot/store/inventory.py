@@ -21,7 +21,7 @@ PAGE = 100
 _TAGS = """
     SELECT tags.registry, tags.repository, ':' || tags.tag, tags.digest,
         coalesce(manifests.media_type, tags.media_type), coalesce(manifests.size, tags.size),
-        tags.mirror, coalesce(manifests.used_at, 0.0)
+        tags.mirror, coalesce(manifests.used_at, 0.0), tags.level
     FROM tags LEFT JOIN manifests ON manifests.digest = tags.digest
 """
 _TAGS_AFTER = f"""{_TAGS}
@@ -31,7 +31,7 @@ _TAGS_AFTER = f"""{_TAGS}
 """
 _TAG = f"{_TAGS} WHERE tags.registry = ? AND tags.repository = ? AND tags.tag = ?"
 _MANIFESTS = """
-    SELECT registry, repository, '@' || digest, digest, media_type, size, mirror, used_at
+    SELECT registry, repository, '@' || digest, digest, media_type, size, mirror, used_at, 0
     FROM manifests
 """
 _UNTAGGED_AFTER = f"""{_MANIFESTS}
@@ -48,7 +48,8 @@ class ImageRecord:
     """A tag, or a manifest that was pulled by digest and that no tag leads to.
 
     `reference` is ":tag" or "@digest". `used_at` is seconds of the epoch, 0 when nobody knows;
-    `mirror` who told what the tag means, or gave the manifest.
+    `mirror` who told what the tag means, or gave the manifest. `level` is how well a tag's digest
+    is vouched for, as `TagRecord.level`; 0 for what has no tag.
     """
 
     registry: str
@@ -59,6 +60,7 @@ class ImageRecord:
     mirror: str
     used_at: float
     completeness: Completeness
+    level: int = 0
 
     @property
     def name(self) -> str:
@@ -116,7 +118,7 @@ class Inventory:
     async def _records(self, rows: Rows) -> tuple[ImageRecord, ...]:
         roots = [
             Child(Digest.parse(str(digest)), str(media_type), int(size))
-            for _, _, _, digest, media_type, size, _, _ in rows
+            for _, _, _, digest, media_type, size, _, _, _ in rows
         ]
         judged: Sequence[Completeness] = await self._closure.survey(roots) if roots else ()
         return tuple(
@@ -129,10 +131,12 @@ class Inventory:
                 mirror=str(mirror),
                 used_at=float(used_at),
                 completeness=completeness,
+                level=int(level),
             )
-            for (registry, repository, reference, _, _, _, mirror, used_at), completeness in zip(
-                rows, judged, strict=True
-            )
+            for (
+                (registry, repository, reference, _, _, _, mirror, used_at, level),
+                completeness,
+            ) in zip(rows, judged, strict=True)
         )
 
 

@@ -47,6 +47,11 @@ class Layout:
         return self.root / "catalog.db"
 
     @property
+    def ballast(self) -> Path:
+        """The file that is given up when the disk is full."""
+        return self.root / "ballast"
+
+    @property
     def admin_token(self) -> Path:
         """The secret of the admin listener, unless the settings name another place."""
         return self.root / "admin-token"
@@ -78,7 +83,11 @@ class Layout:
 
     def blob(self, digest: Digest) -> Path:
         """Where the complete blob lies, or will lie; two hex digits spread the directory."""
-        return self.blobs / digest.algorithm / digest.hex[:2] / digest.hex
+        return Path(self.blob_text(digest))
+
+    def blob_text(self, digest: Digest) -> str:
+        """The same as text, which takes a tenth of the time to make."""
+        return f"{self.root}/blobs/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}"
 
     def partial(self, digest: Digest) -> Path:
         """Find the directory of one download: `data` and `map`."""

@@ -48,8 +48,9 @@ async def opened(path: Path) -> AsyncIterator[Cache]:
         stack.push_async_callback(store.aclose)
         # Taken away before anything is written: what comes now may not come to its end.
         clean = await store.take_mark()
-        catalog = Catalog(store.layout.catalog)
+        catalog = Catalog(store.layout.catalog, store.ballast)
         await catalog.open()
+        await store.keep_reserve()
         cache = Cache(store, catalog, clean)
         try:
             yield cache

@@ -13,6 +13,7 @@ from entrepot.store.rangeset import RangeSet
 from entrepot.store.threads import DiskThreads
 
 Buffer = bytes | bytearray | memoryview
+Receive = Callable[[], tuple[memoryview, Callable[[], None]]]
 
 _CATCH_UP_BYTES = 8 << 20
 _LARGE_BYTES = 256 << 10
@@ -117,6 +118,27 @@ class Partial:
         if done is not None and later is None:
             done()
 
+    async def write_from(self, offset: int, receive: Receive) -> int:
+        """Write what `receive` gives, on the thread that calls it; tell how many bytes it was.
+
+        `receive` returns the bytes, and what is to be called when their memory is not needed any
+        more. The hash may follow later, as with `write`.
+        """
+        return await self._writes.run(lambda: self._write_received(offset, receive))
+
+    def _write_received(self, offset: int, receive: Receive) -> int:
+        data, done = receive()
+        later = done if len(data) >= _LARGE_BYTES else None
+        if data:
+            self._draft.write(Chunk(offset, (data,)), later)
+        if later is None:
+            done()
+        elif self._draft.hash_due():
+            self._writes.begin(self._draft.hash_on)
+        if self._draft.sync_due:
+            self._writes.begin(self._draft.sync)
+        return len(data)
+
     async def hashed(self) -> tuple[int, Hasher]:
         """Return `front`, and a hash of the bytes up to it that goes on for itself."""
         return await self._writes.run(self._draft.hashed)
@@ -147,7 +169,7 @@ class Partial:
         """Remove it from the disk; nothing to do after `commit` or `aclose`. Safe to call twice."""
         try:
             if self._draft.is_open:
-                await self._writes.run(self._draft.discard)
+                await self._writes.finish(self._draft.discard)
         finally:
             self._ended_if_closed()
 
@@ -155,12 +177,12 @@ class Partial:
         """Keep it on the disk for a later `begin`; safe to call twice and after `commit`."""
         try:
             if self._draft.is_open:
-                await self._writes.run(self._draft.close)
+                await self._writes.finish(self._draft.close)
         finally:
             self._ended_if_closed()
 
     def _ended_if_closed(self) -> None:
-        """Also after a failure; but what was cancelled before it began is the store's to close."""
+        """Also after a failure; files that are still open are the store's to close."""
         if not self._draft.is_open:
             self._ended()
 

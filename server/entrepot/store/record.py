@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from entrepot.oci.digest import Digest
@@ -31,7 +31,9 @@ class Child:
 class TagRecord:
     """What a tag was last seen to mean; `mirror` is who said so (U-11).
 
-    `checked_at` is seconds of the epoch, `size` the manifest's bytes.
+    `checked_at` is seconds of the epoch, `size` the manifest's bytes, `level` how well the digest
+    is vouched for, a `trust.Level` as a number. `vetted` is for memory only: since the start it
+    has been held against the pins and the policy, which may be others than when it was written.
     """
 
     registry: str
@@ -42,6 +44,8 @@ class TagRecord:
     size: int
     checked_at: float
     mirror: str
+    level: int = 1
+    vetted: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> TagKey:

@@ -32,7 +32,11 @@ class Rehash:
         self._keep_cached = keep_cached
         self._file = path.open("rb", buffering=0)
         self._buffer = bytearray(PIECE_BYTES)
-        self.rewind()
+        try:
+            self.rewind()
+        except BaseException:
+            self._file.close()
+            raise
 
     def rewind(self) -> None:
         """Begin again, from the medium and not from what the kernel remembers of it."""
@@ -67,9 +71,11 @@ class Rehash:
 
     def close(self) -> None:
         """Close the file, and give its pages back."""
-        if not self._keep_cached:
-            self._drop()
-        self._file.close()
+        try:
+            if not self._keep_cached:
+                self._drop()
+        finally:
+            self._file.close()
 
     def _drop(self) -> None:
         os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

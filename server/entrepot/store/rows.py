@@ -18,7 +18,8 @@ log = structlog.get_logger(__name__)
 def tag_records(rows: Iterable[tuple[Value, ...]]) -> list[TagRecord]:
     """Read rows of `tags`; one that makes no sense is logged and left out."""
     records = []
-    for registry, repository, tag, digest, media_type, size, checked_at, mirror in rows:
+    for row in rows:
+        registry, repository, tag, digest, media_type, size, checked_at, mirror, level = row
         try:
             record = TagRecord(
                 registry=str(registry),
@@ -29,6 +30,7 @@ def tag_records(rows: Iterable[tuple[Value, ...]]) -> list[TagRecord]:
                 size=int(size),
                 checked_at=float(checked_at),
                 mirror=str(mirror),
+                level=int(level),
             )
         except (RequestError, ValueError) as error:
             log.warning("catalog.bad_tag", repository=repository, tag=tag, error=str(error))
@@ -51,6 +53,7 @@ def tag_row(record: TagRecord) -> Row:
         record.size,
         record.checked_at,
         record.mirror,
+        record.level,
     )
 
 

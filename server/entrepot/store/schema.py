@@ -78,6 +78,37 @@ MIGRATIONS: tuple[str, ...] = (
         value TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    # Tags of before were the first answer, vouched for by nobody: level 1.
+    """
+    ALTER TABLE tags ADD COLUMN level INTEGER NOT NULL DEFAULT 1;
+    CREATE TABLE ledger (
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        registry TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        mirror TEXT NOT NULL,
+        received TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        level INTEGER NOT NULL,
+        note TEXT NOT NULL
+    );
+    CREATE INDEX ledger_by_name ON ledger (registry, repository, reference, at);
+    CREATE INDEX ledger_by_mirror ON ledger (mirror, at);
+    CREATE INDEX ledger_by_time ON ledger (at);
+    """,
+    """
+    CREATE TABLE referrers (
+        registry TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        body TEXT NOT NULL,
+        seen_at REAL NOT NULL,
+        PRIMARY KEY (registry, repository, digest)
+    ) WITHOUT ROWID;
+    CREATE INDEX referrers_by_age ON referrers (seen_at);
+    """,
 )
 """Step n brings a file of version n to version n + 1; a published step never changes."""
 

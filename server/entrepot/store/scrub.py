@@ -106,7 +106,7 @@ class Scrub:
             if isinstance(told, str):
                 return await self._take_out(rehash, record, told)
         finally:
-            await self.threads.run(rehash.close)
+            await self.threads.finish(rehash.close)
         self._counted(rehash.at)
         if told is Verdict.SOUND and record is not None and record.size != rehash.at:
             await self.catalog.put_blob(replace(record, size=rehash.at))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from entrepot.errors import DiskFull, StoreError
@@ -39,10 +39,7 @@ class DiskThreads:
         back before it began: no thread is ever at work for somebody who has left. `undo` then
         takes the result that nobody will see (on the loop; it must be quick).
         """
-        try:
-            future = self._executor.submit(work)
-        except RuntimeError as error:
-            raise StoreError("the store is closed") from error
+        future = self._submit(work)
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
         # Not `wrap_future`: that takes two turns of the loop more, at every piece of a blob.
@@ -61,12 +58,33 @@ class DiskThreads:
         except OSError as error:
             raise disk_error(error) from error
 
+    async def finish(self, work: Callable[[], None]) -> None:
+        """As `run`, for `work` that gives something back: it is done, whoever leaves meanwhile.
+
+        What nobody has begun when its caller is cancelled is not taken back, but waited for.
+        """
+        done = asyncio.wrap_future(self._submit(work))
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await _ended(done)
+            _ = done.exception()  # nobody is left to hear of it
+            raise
+        except OSError as error:
+            raise disk_error(error) from error
+
     def begin(self, work: Callable[[], None]) -> None:
         """Do `work` in a thread some time; it keeps its own account of what went wrong.
 
         `aclose` waits for it.
         """
         self._executor.submit(work)
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        try:
+            return self._executor.submit(work)
+        except RuntimeError as error:
+            raise StoreError("the store is closed") from error
 
     async def aclose(self) -> None:
         """Wait for running work and end the threads; safe to call twice."""

@@ -19,5 +19,14 @@
     ledger     who said what, and what became of it
     judgement  from a decision to records of the ledger
 
-Nothing here awaits, and only `pinloading` and `promotions` read files.
+And whether an image is signed as it should be:
+
+    attachments    what is no image, and needs no signature
+    cosign         rules, where signatures lie, and what to think of one
+    cosignkey      public keys
+    cosignclaim    what was signed: payloads and statements
+    cosignbundle   the Sigstore bundle
+    cosignkeyless  signers with certificates
+
+Nothing here awaits, and only `pinloading`, `promotions` and `cosignkeyless` read files.
 """

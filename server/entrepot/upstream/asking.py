@@ -14,13 +14,14 @@ from entrepot.errors import AttemptError
 from entrepot.metrics import Metrics
 from entrepot.upstream.authentication import Authenticator
 from entrepot.upstream.blobanswer import BlobAnswer
-from entrepot.upstream.gate import Gate
+from entrepot.upstream.gate import Gate, Slot
 from entrepot.upstream.health import Health, Transition
 from entrepot.upstream.hosts import Hosts
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.passage import Passage
 from entrepot.upstream.quota import QuotaWatch, parse_quota
 from entrepot.upstream.request import Answer, Question, Requester
+from entrepot.upstream.rests import Rests
 from entrepot.upstream.transport import Transport
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class Asker:
         self.health = Health(lambda transition: self._note("", transition))
         self.hosts = Hosts(self._note)
         self.quota = QuotaWatch()
+        self._rests = Rests()
         self._log = log.bind(registry=registry, mirror=settings.name)
         self._gate = gate
         self._requester = Requester(
@@ -73,8 +75,7 @@ class Asker:
         pulls = question.method == "GET" and question.kind in {Kind.TAG, Kind.MANIFEST}
         if pulls and self.quota.wait(now := asyncio.get_running_loop().time()):
             raise self.quota.refusal(now, dt.datetime.now().astimezone())
-        slot = await self._gate.enter(question.kind)
-        try:
+        async with self._turn(question):
             answer = await self._send(question)
             try:
                 yield answer
@@ -83,8 +84,6 @@ class Asker:
                 raise
             finally:
                 answer.response.release()
-        finally:
-            slot.release()
 
     async def open(
         self, question: Question, judge: Callable[[Answer], BlobAnswer]
@@ -94,19 +93,32 @@ class Asker:
         A redirect may be to a signed url that expired on the way: the first hop then has a new one
         (U-4). `judge` raises for a 200, 206 or 416 that cannot be what was asked for.
         """
-        slot = await self._gate.enter(question.kind, stream=True)
-        try:
+        async with self._turn(question, stream=True) as slot:
             answer = await self._send(question)
             if answer.redirected and answer.status in {400, 403}:
                 answer.response.close()
                 self._gate.limits.asked(asyncio.get_running_loop().time())
                 answer = await self._send(question)
             judged = await self._judged(answer, judge)
-        except BaseException:
-            slot.release()
-            raise
-        passage = Passage(self._gate, slot, self.health, self.hosts, answer.elsewhere)
+            passage = Passage(
+                self._gate, slot.handed_on(), self.health, self.hosts, answer.elsewhere
+            )
         return answer, judged, passage
+
+    @asynccontextmanager
+    async def _turn(self, question: Question, *, stream: bool = False) -> AsyncIterator[Slot]:
+        """Wait for a turn, unless the mirror wants rest from such questions; hear how it ends."""
+        loop = asyncio.get_running_loop()
+        self._rests.check(question, loop.time())
+        slot = await self._gate.enter(question.kind, stream=stream)
+        try:
+            self._rests.check(question, loop.time())
+            yield slot
+        except AttemptError as error:
+            self._rests.see(question, error, loop.time())
+            raise
+        finally:
+            slot.release()
 
     async def _judged(self, answer: Answer, judge: Callable[[Answer], BlobAnswer]) -> BlobAnswer:
         if answer.status not in {200, 206, 416}:

@@ -119,6 +119,12 @@ class Authenticator:
             return await self._basic()
         return None
 
+    @property
+    def token_servers(self) -> tuple[str, ...]:
+        """Name the token servers that challenges led to, each once."""
+        keys = (key for key in self._remembered.values() if key is not None)
+        return tuple(dict.fromkeys(key.realm for key in keys))
+
     async def secrets(self) -> tuple[str, ...]:
         """Tell what must not be repeated in a message."""
         login = await self._login()

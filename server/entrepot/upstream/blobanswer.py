@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from entrepot.errors import MirrorFailed, MirrorLied
+from entrepot.errors import BlockPage, MirrorFailed, MirrorLied
 from entrepot.oci.mediatype import bare
 from entrepot.upstream.contentrange import parse_content_range
 
@@ -35,7 +35,7 @@ def judge_blob(
     and too much would have to be thrown away.
     """
     if bare(headers.get("Content-Type")) == "text/html":
-        raise MirrorLied(
+        raise BlockPage(
             f"answered {status} text/html where a blob was expected: a block page?", status=status
         )
     coding = headers.get("Content-Encoding", "identity").strip().lower()

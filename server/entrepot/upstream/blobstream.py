@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import aiohttp
 
 from entrepot.errors import AttemptError, MirrorLied, MirrorSilent, MirrorUnreachable
 from entrepot.upstream.breakage import translate
-from entrepot.upstream.directbody import DirectBody, take_over
+from entrepot.upstream.directbody import DirectBody
 from entrepot.upstream.librarybody import PIECE_BYTES, LibraryBody
 from entrepot.upstream.passage import Passage
 from entrepot.upstream.piece import Piece
+from entrepot.upstream.socketbody import SocketBody
+from entrepot.upstream.takeover import take_over
+
+Body = LibraryBody | DirectBody | SocketBody
+T = TypeVar("T")
+Receive = Callable[[], tuple[memoryview, Callable[[], None]]]
 
 
 class BlobStream:
@@ -41,11 +50,17 @@ class BlobStream:
         self._passage = passage
         self._position = start
         self._ended = False
-        self._body: LibraryBody | DirectBody | None = None
+        self._began = 0.0
+        self._body: Body | None = None
 
     def __repr__(self) -> str:
         state = "ended" if self._ended else "closed" if self._response.closed else "open"
         return f"<BlobStream {state} at {self._position} of {self.size}>"
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything was read, and it was all there is."""
+        return self._ended
 
     async def read(self) -> bytes:
         """Tell the next bytes in one object of their own; b"" at the true end. See `read_piece`."""
@@ -90,17 +105,61 @@ class BlobStream:
             self._response.close()
         self._passage.close()
 
+    async def receiver(self, limit: int) -> Receive | None:
+        """Wait for bytes that can be received on the thread that uses them, `limit` at most.
+
+        None where only `read_piece` has them. What it returns is called once, on any thread, and
+        then `received` with how many bytes it gave; none may have come after all. It raises
+        nothing; here and in `received` errors are as in `read_piece`.
+        """
+        if self._skip:
+            return None
+        await self._passage.ready()
+        with self._failing():
+            if self._body is None:
+                self._body = self._begin(self._limit)
+            if not isinstance(self._body, SocketBody):
+                return None
+            body = self._body
+            self._began = asyncio.get_running_loop().time()
+            with self._passage.waiting():
+                await self._patiently(body.ready)
+        return lambda: body.receive(min(limit, self._passage.piece_bytes))
+
+    def received(self, count: int) -> None:
+        """Account for what `receiver` led to."""
+        assert isinstance(self._body, SocketBody)
+        self._position += count
+        self._passage.received(count, self._began)
+        if not count:
+            with self._failing():
+                self._body.check()
+            if self._body.at_end:
+                self._end()
+
     async def _receive(self) -> Piece:
         passage = self._passage
-        limit = min(PIECE_BYTES, passage.piece_bytes)
         began = asyncio.get_running_loop().time()
-        try:
+        with self._failing():
             if self._body is None:
-                self._body = self._begin(limit)
-            piece = self._body.take(limit)
+                self._body = self._begin(self._limit)
+            body, limit = self._body, self._limit
+            piece = body.take(limit)
             if not piece:
                 with passage.waiting():
-                    piece = await self._arrival(self._body, limit)
+                    piece = await self._patiently(lambda: body.arrival(limit))
+        passage.received(len(piece), began)
+        return piece
+
+    @property
+    def _limit(self) -> int:
+        return min(PIECE_BYTES, self._passage.piece_bytes)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Translate what can go wrong on a connection."""
+        try:
+            yield
         except TimeoutError as error:
             silent = MirrorSilent(f"sent nothing for {self._stall_s:g} s at byte {self._position}")
             raise self._failed(silent) from error
@@ -108,20 +167,19 @@ class BlobStream:
             if isinstance(error, aiohttp.ClientPayloadError) and self._missing():
                 raise self._failed(self._early()) from error
             raise self._failed(translate(error, self._response.url.host or "")) from error
-        passage.received(len(piece), began)
-        return piece
 
-    def _begin(self, limit: int) -> LibraryBody | DirectBody:
+    def _begin(self, limit: int) -> Body:
         direct = take_over(self._response, limit) if limit == PIECE_BYTES else None
         return direct or LibraryBody(self._response)
 
-    async def _arrival(self, body: LibraryBody | DirectBody, limit: int) -> Piece:
+    async def _patiently(self, wait: Callable[[], Awaitable[T]]) -> T:
+        """Wait for the mirror as long as it may take, and for memory as long as that takes."""
         while True:
             try:
                 async with asyncio.timeout(self._stall_s):
-                    return await body.arrival(limit)
+                    return await wait()
             except TimeoutError:
-                if body.reading:
+                if self._body is None or self._body.reading:
                     raise
 
     def _end(self) -> None:

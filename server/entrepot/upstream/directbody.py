@@ -1,4 +1,4 @@
-"""The body of an answer taken straight off its connection, into memory that is used again.
+"""The body of a long answer under TLS, into memory that is used again.
 
 The library's parser makes two objects of every byte that comes, and the pages of each are found and
 cleared anew: for a long body of known length that is most of the work there is.
@@ -12,16 +12,10 @@ from collections import deque
 from collections.abc import Iterable
 from functools import partial
 
-import aiohttp
-
-from entrepot.upstream.blobanswer import parse_length
 from entrepot.upstream.librarybody import PIECE_BYTES
 from entrepot.upstream.piece import Piece
 from entrepot.upstream.ring import Ring
 
-LONG_BYTES = 48 << 20
-"""With less to come the connection is worth more than what is saved: parts of striped blobs end at
-32 MiB, and go on over the same one."""
 RING_BYTES = 5 << 20
 LARGEST_BYTES = 2 << 20
 """Three pieces then are on their way: one comes in, one is written, one is hashed."""
@@ -149,26 +143,3 @@ class DirectBody(asyncio.BufferedProtocol):
         if self._paused and enough and not self._ended:
             self._paused = False
             self._transport.resume_reading()
-
-
-def take_over(response: aiohttp.ClientResponse, limit: int) -> DirectBody | None:
-    """Take the connection of `response` over, if much is still to come and it is known how much.
-
-    Nothing may have been read of the body yet.
-    """
-    length = parse_length(response.headers.get("Content-Length")) or 0
-    connection, content = response.connection, response.content
-    coded = "Transfer-Encoding" in response.headers or "Content-Encoding" in response.headers
-    if connection is None or coded or length - content.total_bytes < LONG_BYTES:
-        return None
-    transport, library = connection.transport, connection.protocol
-    if transport is None or library is None or transport.is_closing() or content.exception():
-        return None
-    # Reading here makes the library parse what it had put off, and resume; nothing more can come
-    # in between, that would take a turn of the loop.
-    early = []
-    while data := content.read_nowait():
-        early.append(data)
-    body = DirectBody(transport, library, length - content.total_bytes, limit)
-    body.start(early)
-    return body

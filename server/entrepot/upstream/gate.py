@@ -76,6 +76,12 @@ class Slot:
     def __init__(self) -> None:
         self.taken: list[asyncio.Semaphore] = []
 
+    def handed_on(self) -> Slot:
+        """Give the place to somebody who stays longer; this one is none any more."""
+        other = Slot()
+        other.taken, self.taken = self.taken, []
+        return other
+
     def release(self) -> None:
         """Make room for the next; without effect the second time."""
         while self.taken:

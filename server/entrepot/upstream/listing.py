@@ -1,13 +1,15 @@
-"""Pages of a tags list, as registries send them."""
+"""Pages of tags and of referrers, as registries send them."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from yarl import URL
 
 from entrepot.errors import TagInvalid
+from entrepot.oci.mediatype import read_document
 from entrepot.oci.reference import Tag
 from entrepot.upstream.redirects import next_hop, same_origin
 
@@ -31,6 +33,23 @@ def read_tags(body: bytes) -> tuple[Tag, ...]:
     raise ValueError("a tags list whose tags are no list")
 
 
+def joined_referrers(pages: Sequence[bytes]) -> bytes:
+    """Make one index of all pages; one page alone stays as it came. ValueError if one is none."""
+    listed: list[object] = []
+    for page in pages:
+        try:
+            entries = read_document(page).get("manifests")
+        except ValueError as error:
+            raise ValueError(f"referrers: {error}") from error
+        if not isinstance(entries, list):
+            raise ValueError("referrers that are no index")  # noqa: TRY004 - about content
+        listed += entries
+    if len(pages) == 1:
+        return pages[0]
+    whole = {**read_document(pages[0]), "manifests": listed}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
 def next_page(link: str | None, page: URL) -> URL | None:
     """Tell where the page after `page` is; None at the end.
 
@@ -40,7 +59,7 @@ def next_page(link: str | None, page: URL) -> URL | None:
         if _NEXT.search(parameters):
             url = next_hop(page, target)
             if not same_origin(page, url):
-                raise ValueError(f"a tags list that goes on at another host ({url.host})")
+                raise ValueError(f"a list that goes on at another host ({url.host})")
             return url
     return None
 

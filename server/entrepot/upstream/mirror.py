@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
 
 from yarl import URL
 
 from entrepot.config import MirrorSettings, TimeoutSettings
-from entrepot.errors import DigestInvalid, MirrorFailed, MirrorLied, MirrorNotFound, MirrorSilent
+from entrepot.errors import (
+    BlockPage,
+    MirrorFailed,
+    MirrorLied,
+    MirrorNotFound,
+    MirrorSilent,
+)
 from entrepot.metrics import Metrics
 from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import Manifest, read_manifest
-from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1, read_document
+from entrepot.oci.manifest import Manifest
+from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare
 from entrepot.oci.reference import Reference, RepositoryName, Tag
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.asking import Asker
@@ -26,7 +31,15 @@ from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.limits import Kind
-from entrepot.upstream.listing import next_page, read_tags
+from entrepot.upstream.listing import joined_referrers, next_page, read_tags
+from entrepot.upstream.manifestanswer import (
+    BLOCK_PAGE,
+    LARGEST_MANIFEST_BYTES,
+    ManifestHead,
+    first_hop_size,
+    judge_head,
+    judge_manifest,
+)
 from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.request import Answer, Question
@@ -34,18 +47,10 @@ from entrepot.upstream.tokens import TokenCache
 from entrepot.upstream.tokenserver import TokenServer
 from entrepot.upstream.transport import Transport
 
-LARGEST_MANIFEST_BYTES = 8 << 20
 _LARGE_BYTES = 256 << 10  # from here on parsing and hashing leave the event loop
 _MOST_PAGES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestHead:
-    """What a HEAD told; `digest` and `size` are None when it did not tell them credibly."""
-
-    digest: Digest | None
-    media_type: str
-    size: int | None
+_NO_SUCH_API = frozenset({400, 405})
+"""How registries answer that know no referrers (N-3), beside 404."""
 
 
 class MirrorClient:
@@ -77,6 +82,8 @@ class MirrorClient:
         self.registry = registry
         self.name = settings.name
         self._settings, self._timeouts = settings, timeouts
+        self.authority = settings.authority
+        self.gives_blobs = settings.blobs
         self.streams = settings.limits.streams
         self.patience_s = settings.patience
         self._naming = settings.naming
@@ -87,12 +94,13 @@ class MirrorClient:
         self._outbound.connected(self._hang_up)
         self._transport = Transport(settings, timeouts, self._outbound, certificates)
         server = TokenServer(self._transport, timeouts.stall)
+        self._authenticator = Authenticator(settings, server, TokenCache(self._owner))
         self._asker = Asker(
             registry,
             settings,
             (gates or Gates()).of(settings.url, settings.limits),
             self._transport,
-            Authenticator(settings, server, TokenCache(self._owner)),
+            self._authenticator,
             stall_s=timeouts.stall,
             metrics=metrics,
         )
@@ -133,6 +141,11 @@ class MirrorClient:
         """What the mirror last said of the pulls it still grants."""
         return self._asker.quota.quota
 
+    @property
+    def token_servers(self) -> tuple[str, ...]:
+        """Name the token servers that were asked on its behalf, as far as is known by now."""
+        return self._authenticator.token_servers
+
     def ready_in(self, now: float, kind: Kind = Kind.BLOB) -> float:
         """Tell the seconds until a question may be sent, by all that is known; 0 for now."""
         return self._asker.ready_in(now, kind)
@@ -162,7 +175,7 @@ class MirrorClient:
             if answer.status not in {200, 405, 501}:
                 raise await self._asker.refusal(answer)
             if answer.status == 200:
-                return _judge_head(answer.response.headers, reference)
+                return judge_head(answer.response.headers, reference)
         manifest = await self.get_manifest(repository, reference)
         return ManifestHead(manifest.digest, manifest.media_type, manifest.size)
 
@@ -179,13 +192,13 @@ class MirrorClient:
                 raise await self._asker.refusal(answer)
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html":
-                raise MirrorLied(_BLOCK_PAGE, status=200)
+                raise BlockPage(BLOCK_PAGE, status=200)
             body = await self._read(answer)
         expected = reference if isinstance(reference, Digest) else None
         try:
             if len(body) > _LARGE_BYTES:
-                return await asyncio.to_thread(_judge_manifest, body, headers, expected)
-            return _judge_manifest(body, headers, expected)
+                return await asyncio.to_thread(judge_manifest, body, headers, expected)
+            return judge_manifest(body, headers, expected)
         except ValueError as error:
             raise MirrorLied(str(error), status=200) from error
 
@@ -199,7 +212,7 @@ class MirrorClient:
         async with self._asker.asking(question) as answer:
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
-                raise MirrorLied(_BLOCK_PAGE, status=200)
+                raise BlockPage(BLOCK_PAGE, status=200)
             coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
             size = None if coded else parse_length(headers.get("Content-Length"))
             if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
@@ -207,7 +220,7 @@ class MirrorClient:
             unsure = answer.status in {200, 405, 501}
             if not unsure and not (answer.redirected and answer.status in {400, 403}):
                 raise await self._asker.refusal(answer)
-            if answer.redirected and (told := _first_hop_size(answer, digest)) is not None:
+            if answer.redirected and (told := first_hop_size(answer, digest)) is not None:
                 return told
         return await self._probe_blob(repository, digest)
 
@@ -249,42 +262,53 @@ class MirrorClient:
     async def list_tags(self, repository: RepositoryName) -> tuple[Tag, ...]:
         """List the tags, following pages (N-2), in the mirror's order; MirrorLied for no list."""
         name = self._named(repository)
-        url: URL | None = URL(f"{self._base}{name}/tags/list?n=1000", encoded=True)
         tags: dict[Tag, None] = {}
-        for _ in range(_MOST_PAGES):
-            assert url is not None
-            headers = {"Accept": "application/json"}
-            async with self._asker.asking(Question("GET", url, _scope(name), headers)) as answer:
-                body = await self._body(answer)
-                link = ", ".join(answer.response.headers.getall("Link", ()))
+        async for body in self._pages(name, "tags/list?n=1000", "application/json"):
             try:
                 tags.update(dict.fromkeys(read_tags(body)))
+            except ValueError as error:
+                raise MirrorLied(str(error), status=200) from error
+        return tuple(tags)
+
+    async def get_referrers(self, repository: RepositoryName, digest: Digest) -> bytes:
+        """Fetch the index of what refers to a digest: as it came, or of all pages that it has.
+
+        MirrorNotFound when the mirror has no such API, which 404, 400 and 405 mean (N-3).
+        """
+        name = self._named(repository)
+        target, held = f"referrers/{digest}", 0
+        pages = []
+        async for body in self._pages(name, target, OCI_INDEX, absent=_NO_SUCH_API):
+            held += len(body)
+            if held > LARGEST_MANIFEST_BYTES:
+                raise MirrorFailed(f"more than {LARGEST_MANIFEST_BYTES} bytes of referrers")
+            pages.append(body)
+        try:
+            return joined_referrers(pages)
+        except ValueError as error:
+            raise MirrorLied(str(error), status=200) from error
+
+    async def _pages(
+        self, name: RepositoryName, target: str, accept: str, *, absent: Collection[int] = ()
+    ) -> AsyncIterator[bytes]:
+        """Give the bodies of a list, page by page (N-2); `absent` is as good as 404."""
+        url: URL | None = URL(f"{self._base}{name}/{target}", encoded=True)
+        for _ in range(_MOST_PAGES):
+            assert url is not None
+            question = Question("GET", url, _scope(name), {"Accept": accept})
+            async with self._asker.asking(question) as answer:
+                if answer.status in absent:
+                    raise MirrorNotFound("has no such list", status=answer.status)
+                body = await self._body(answer)
+                link = ", ".join(answer.response.headers.getall("Link", ()))
+            yield body
+            try:
                 url = next_page(link, url)
             except ValueError as error:
                 raise MirrorLied(str(error), status=200) from error
             if url is None:
-                return tuple(tags)
-        raise MirrorFailed(f"lists tags on more than {_MOST_PAGES} pages")
-
-    async def get_referrers(self, repository: RepositoryName, digest: Digest) -> bytes:
-        """Fetch the index of what refers to a digest, as it came (N-3).
-
-        MirrorNotFound when the mirror has no such API, which 404, 400 and 405 mean.
-        """
-        name = self._named(repository)
-        url = URL(f"{self._base}{name}/referrers/{digest}", encoded=True)
-        question = Question("GET", url, _scope(name), {"Accept": OCI_INDEX})
-        async with self._asker.asking(question) as answer:
-            if answer.status in {400, 405}:
-                raise MirrorNotFound("has no referrers API", status=answer.status)
-            body = await self._body(answer)
-        try:
-            index = read_document(body)
-        except ValueError as error:
-            raise MirrorLied(f"referrers: {error}", status=200) from error
-        if not isinstance(index.get("manifests"), list):
-            raise MirrorLied("referrers that are no index", status=200)
-        return body
+                return
+        raise MirrorFailed(f"a list on more than {_MOST_PAGES} pages")
 
     async def _probe_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
         question = self._blob_question("GET", repository, digest, {"Range": "bytes=0-0"})
@@ -293,7 +317,7 @@ class MirrorClient:
                 raise await self._asker.refusal(answer)
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html":
-                raise MirrorLied(_BLOCK_PAGE, status=answer.status)
+                raise BlockPage(BLOCK_PAGE, status=answer.status)
             if answer.status == 206:
                 told = parse_content_range(headers.get("Content-Range"))
                 return None if told is None else told.size
@@ -339,44 +363,5 @@ class MirrorClient:
         return name
 
 
-_BLOCK_PAGE = "answered 200 text/html instead of content: a block page?"
-
-
 def _scope(name: RepositoryName) -> str:
     return f"repository:{name}:pull"
-
-
-def _judge_manifest(body: bytes, headers: Mapping[str, str], expected: Digest | None) -> Manifest:
-    plain = decode(body, headers.get("Content-Encoding"), LARGEST_MANIFEST_BYTES)
-    claimed = headers.get("Docker-Content-Digest")
-    return read_manifest(plain, headers.get("Content-Type"), expected=expected, claimed=claimed)
-
-
-def _judge_head(headers: Mapping[str, str], reference: Reference) -> ManifestHead:
-    media_type = bare(headers.get("Content-Type"))
-    if media_type == "text/html":
-        raise MirrorLied(_BLOCK_PAGE, status=200)
-    digest = _read_digest(headers.get("Docker-Content-Digest"))
-    if isinstance(reference, Digest):
-        comparable = digest is not None and digest.algorithm == reference.algorithm
-        if comparable and digest != reference and not is_schema1(media_type):
-            raise MirrorLied(f"answered {digest} when asked for {reference}", status=200)
-    coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-    size = None if coded else parse_length(headers.get("Content-Length"))
-    return ManifestHead(digest, media_type, size or None)
-
-
-def _read_digest(text: str | None) -> Digest | None:
-    try:
-        return Digest.parse(text) if text else None
-    except DigestInvalid:
-        return None
-
-
-def _first_hop_size(answer: Answer, digest: Digest) -> int | None:
-    """Read the size off a redirect, if it speaks of the blob: else the length is its own body's."""
-    headers = answer.first_headers
-    speaks = _read_digest(headers.get("Docker-Content-Digest")) == digest
-    if not speaks or bare(headers.get("Content-Type")) == "text/html":
-        return None
-    return parse_length(headers.get("Content-Length")) or None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from aiohttp import web
 
 from entrepot.metrics import Metrics
-from entrepot.web.adminapi import AdminApi
 from entrepot.web.guard import Guard
-from entrepot.web.status.pages import StatusPages
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -17,12 +16,15 @@ _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 GUARD = web.AppKey("guard", Guard)
 
 
+class Api(Protocol):
+    """A part of `/v1/`, or the status page."""
+
+    def add_to(self, application: web.Application, guard: Guard) -> None:
+        """Add every route, guarded."""
+
+
 def admin_application(
-    metrics: Metrics,
-    ready: Callable[[], bool],
-    guard: Guard,
-    api: AdminApi | None = None,
-    pages: StatusPages | None = None,
+    metrics: Metrics, ready: Callable[[], bool], guard: Guard, *apis: Api
 ) -> web.Application:
     """The routes of the admin listener; `ready` is false while starting and while draining.
 
@@ -50,8 +52,6 @@ def admin_application(
     application.router.add_get("/livez", livez)
     application.router.add_get("/readyz", readyz)
     application.router.add_get("/metrics", render)
-    if api is not None:
+    for api in apis:
         api.add_to(application, guard)
-    if pages is not None:
-        pages.add_to(application, guard)
     return application

@@ -6,6 +6,7 @@ All of it needs the token, looking too: names of images are nobody else's busine
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -24,6 +25,12 @@ from entrepot.mirror.documents import (
     status_document,
 )
 from entrepot.mirror.library import Library
+from entrepot.mirror.origindocuments import (
+    origin_document,
+    record_document,
+    standing_document,
+    suspect_document,
+)
 from entrepot.oci.errorcode import ErrorCode, error_body
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
@@ -61,9 +68,13 @@ class AdminApi:
             ("GET", "/v1/keeps", self.keeps),
             ("POST", "/v1/keeps", self.keep),
             ("DELETE", "/v1/keeps", self.unkeep),
+            ("GET", "/v1/why", self.why),
+            ("GET", "/v1/ledger", self.ledger),
+            ("GET", "/v1/ledger/mirrors", self.standings),
+            ("GET", "/v1/ledger/suspects", self.suspects),
             ("POST", "/v1/reload", self.reload),
         ):
-            router.add_route(method, path, guard.protect(_in_json(answer)))
+            router.add_route(method, path, guard.protect(in_json(answer)))
         router.add_post("/v1/verify", guard.protect(self.verify))
 
     async def status(self, _: web.Request) -> Document:
@@ -129,6 +140,33 @@ class AdminApi:
         """Keep no more what was told to be kept."""
         return {"pattern": await self._library.unkeep(_named(request, "pattern"))}
 
+    async def why(self, request: web.Request) -> Document:
+        """Tell where an image came from."""
+        return origin_document(await self._library.origins.why(_named(request)))
+
+    async def ledger(self, request: web.Request) -> Document:
+        """Tell the newest records, oldest first; with `limit` of them there may be older ones."""
+        query, limit = request.query, _limit(request)
+        found = await self._library.origins.records(
+            mirror=query.get("mirror"),
+            image=query.get("image"),
+            since=_seconds(request, "since"),
+            limit=limit,
+        )
+        records = [record_document(record) for record in found]
+        return {"records": records, "more": len(found) == limit}
+
+    async def standings(self, request: web.Request) -> Document:
+        """Tell how mirrors stand."""
+        found = await self._library.origins.standings(_seconds(request, "since") or 0.0)
+        return {"mirrors": [standing_document(standing) for standing in found]}
+
+    async def suspects(self, request: web.Request) -> Document:
+        """Tell what came from a mirror that nothing better vouches for."""
+        mirror, before = _named(request, "mirror"), _seconds(request, "before")
+        found = await self._library.origins.came_from(mirror, before)
+        return {"suspects": [suspect_document(suspect) for suspect in found]}
+
     async def reload(self, _: web.Request) -> Document:
         """Read the settings anew; ConfigError, and nothing changes, when they are wrong."""
         if self._reload is None:
@@ -146,7 +184,7 @@ class AdminApi:
         try:
             before = await library.to_verify(name)
         except EntrepotError as error:
-            return _refusal(error)
+            return refusal(error)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         await _line(response, {"blobs": before.blobs, "bytes": before.bytes})
@@ -160,7 +198,9 @@ class AdminApi:
         return response
 
 
-def _in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Have a handler's document written as JSON, and its errors too."""
+
     async def answered(request: web.Request) -> web.StreamResponse:
         try:
             return web.json_response(await answer(request))
@@ -168,12 +208,13 @@ def _in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResp
             body = error_body(ErrorCode.UNSUPPORTED, str(error))
             return web.Response(status=400, body=body, content_type="application/json")
         except EntrepotError as error:
-            return _refusal(error)
+            return refusal(error)
 
     return answered
 
 
-def _refusal(error: EntrepotError) -> web.Response:
+def refusal(error: EntrepotError) -> web.Response:
+    """Write what an error comes to."""
     reply = error_reply(error)
     return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
@@ -194,6 +235,20 @@ def _limit(request: web.Request) -> int:
     if not told.isdecimal() or not 0 < int(told[:6]) <= MOST_IMAGES or len(told) > 6:
         raise NameInvalid(f"limit is a number from 1 to {MOST_IMAGES}")
     return int(told)
+
+
+def _seconds(request: web.Request, key: str) -> float | None:
+    """Read a time of the epoch."""
+    told = request.query.get(key)
+    if told is None:
+        return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise NameInvalid(f"{key} is a time in seconds of the epoch")
+    return seconds
 
 
 async def _told(request: web.Request, key: str, kind: type[object]) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from entrepot.errors import (
     AllFailed,
     AllThrottled,
+    ArchiveInvalid,
     Attempt,
     BlobUnknown,
     BodyTooLarge,
@@ -27,12 +28,15 @@ from entrepot.errors import (
     Offline,
     RangeNotSatisfiable,
     RangeUnsupported,
+    SetupInvalid,
+    SignatureRefused,
     StoreError,
     TagInvalid,
     TooManyFailures,
     TransferBroken,
     Unauthenticated,
     Unsupported,
+    Untrusted,
 )
 from entrepot.oci.errorcode import ErrorCode, error_body
 
@@ -53,14 +57,19 @@ TABLE: dict[type[EntrepotError], tuple[int, ErrorCode]] = {
     NotHere: (404, ErrorCode.NAME_UNKNOWN),
     NotListed: (404, ErrorCode.UNSUPPORTED),
     BodyTooLarge: (413, ErrorCode.UNSUPPORTED),
+    SetupInvalid: (400, ErrorCode.UNSUPPORTED),
     Unauthenticated: (401, ErrorCode.UNAUTHORIZED),
     TooManyFailures: (429, ErrorCode.TOOMANYREQUESTS),
     ManifestUnknown: (404, ErrorCode.MANIFEST_UNKNOWN),
     BlobUnknown: (404, ErrorCode.BLOB_UNKNOWN),
     AllThrottled: (503, ErrorCode.TOOMANYREQUESTS),
     AllFailed: (502, ErrorCode.UNAVAILABLE),
+    Untrusted: (502, ErrorCode.DENIED),
     Offline: (503, ErrorCode.UNAVAILABLE),
     Incomplete: (503, ErrorCode.UNAVAILABLE),
+    # Not 5xx, for which podman and crane come back; it lasts until somebody signs the image.
+    SignatureRefused: (403, ErrorCode.DENIED),
+    ArchiveInvalid: (400, ErrorCode.UNSUPPORTED),
     TransferBroken: (502, ErrorCode.UNAVAILABLE),
     DiskFull: (503, ErrorCode.UNAVAILABLE),
     NoRoom: (503, ErrorCode.UNAVAILABLE),
@@ -144,6 +153,8 @@ def _detail(error: EntrepotError) -> object | None:
     """Mirror by mirror what was tried and what came back (P31); a HEAD has no room for it."""
     if isinstance(error, Incomplete):
         return error.detail or None
+    if isinstance(error, SignatureRefused):
+        return list(error.found) or None
     if not isinstance(error, Exhausted) or not error.attempts:
         return None
     return [

@@ -30,11 +30,13 @@ from entrepot.mirror.names import (
     parse_target,
 )
 from entrepot.mirror.offline import OfflineDoor
+from entrepot.mirror.signaturedoor import SignatureDoor
 from entrepot.mirror.tags import Tags
 from entrepot.oci.byterange import parse_range
 from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX
 from entrepot.oci.reference import Reference
+from entrepot.setup.offer import Offer
 from entrepot.web.access import Access
 from entrepot.web.connection import is_encrypted
 from entrepot.web.errors import error_reply
@@ -48,6 +50,7 @@ from entrepot.web.responses import (
     send_blob,
     warning,
 )
+from entrepot.web.setup import setup_page
 from entrepot.web.welcome import welcome_text
 
 log = structlog.get_logger(__name__)
@@ -73,6 +76,8 @@ class Services:
     clients: ClientSettings
     headers_s: float
     not_found_instead_of_5xx: bool
+    setup: Offer
+    signatures: SignatureDoor | None = None
 
 
 class Frontend:
@@ -123,6 +128,11 @@ class Frontend:
         if raw_path == "/" and request.method in _READING:
             return self._welcome(request, exchange)
         query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
+        if raw_path.startswith("/setup") and request.method in _READING:
+            host, scheme = _reached(request)
+            page = setup_page(self._services.setup, raw_path, host, scheme, query)
+            if page is not None:
+                return _text(request, exchange, page.encode())
         if request.method not in _READING:
             raise Unsupported(f"{request.method}: this is a read-only mirror, nothing is pushed")
         target = parse_target(
@@ -179,6 +189,14 @@ class Frontend:
         return reply(request, 200, headers, served.manifest.body)
 
     async def _served(self, image: ImageName, reference: Reference, deadline: float) -> Served:
+        """Find a manifest, which may be given only if it is signed as is asked for here."""
+        served = await self._found(image, reference, deadline)
+        door, digest = self._services.signatures, served.manifest.digest
+        if door is not None and not door.is_open(image, digest):
+            await door.pass_through(image, digest, deadline)
+        return served
+
+    async def _found(self, image: ImageName, reference: Reference, deadline: float) -> Served:
         services = self._services
         if services.offline.shut:
             return await services.offline.manifest(image, reference, deadline)
@@ -254,9 +272,12 @@ class Frontend:
     ) -> web.Response:
         image = target.image
         exchange.about("referrers", image, str(target.digest))
-        body = await self._services.listings.referrers(image, target.digest, exchange.deadline)
-        exchange.source, exchange.status = "miss", 200
+        listings = self._services.listings
+        body, told = await listings.referrers(image, target.digest, exchange.deadline)
+        exchange.source, exchange.status = "stale" if told else "miss", 200
         headers = {"Content-Type": OCI_INDEX, **API_VERSION}
+        if told:
+            headers["Warning"] = warning(told)
         if image.via_ns:
             headers["OCI-Namespace"] = image.namespace
         wanted = query.get("artifactType", [""])[0]
@@ -267,16 +288,9 @@ class Frontend:
         return reply(request, 200, headers, body)
 
     def _welcome(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
-        exchange.source, exchange.status = "hit", 200
-        text = welcome_text(
-            request.headers.get("Host") or request.host,
-            self._services.names.served,
-            "https" if is_encrypted(request) else "http",
-        )
-        exchange.sent_bytes = len(text)
-        return reply(
-            request, 200, {"Content-Type": "text/plain; charset=utf-8", "Server": SERVER}, text
-        )
+        host, scheme = _reached(request)
+        text = welcome_text(host, self._services.names.served, scheme)
+        return _text(request, exchange, text)
 
     def _error(
         self, request: web.BaseRequest, error: EntrepotError, exchange: Exchange
@@ -298,6 +312,24 @@ class Frontend:
         if _has_large_body(request):
             response.force_close()  # rather than read it
         return response
+
+
+def _reached(request: web.BaseRequest) -> tuple[str, str]:
+    """The address that the client came to, in its own words, and how."""
+    return request.headers.get("Host") or request.host, "https" if is_encrypted(request) else "http"
+
+
+def _text(request: web.BaseRequest, exchange: Exchange, text: bytes) -> web.Response:
+    """A page for people and shells; it has the client's own way to us in it, so nobody keeps it."""
+    exchange.source, exchange.status = "hit", 200
+    exchange.sent_bytes = len(text)
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Server": SERVER,
+    }
+    return reply(request, 200, headers, text)
 
 
 def _has_large_body(request: web.BaseRequest) -> bool:

@@ -7,7 +7,12 @@ This is Entrepot, a pull-through mirror for container registries.
 
 It serves: {served}
 
-On a containerd node (1.5 and later), for k8s.gcr.io and likewise for every other registry:
+On a node, as root, for containerd and likewise for docker, podman, k3s and others ({scheme}://{host}/setup/
+has them all):
+
+    curl -fsSL {scheme}://{host}/setup/containerd.sh | sh
+
+Or by hand on a containerd node (1.5 and later), for k8s.gcr.io and for every other registry:
 
     mkdir -p /etc/containerd/certs.d/k8s.gcr.io
     cat > /etc/containerd/certs.d/k8s.gcr.io/hosts.toml <<'EOF'

@@ -44,6 +44,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_PUT(self) -> None:
+        self._answer()
+
     def log_message(self, *_: object) -> None:
         """Write nothing to the terminal."""
 
@@ -119,6 +122,27 @@ def test_answer_that_is_broken_is_an_error_not_a_traceback(
         _ = server.client().get("/")
     with pytest.raises(Refused, match="the answer was broken off"):
         _ = list(server.client().lines("GET", "/"))
+
+
+def test_bytes_are_brought_with_their_length(server: Scripted) -> None:
+    server.body = b'{"new": true}'
+    told = server.client().bring("/v1/blobs/x", {"registry": "r", "no": None}, [b"ab", b"c"], 3)
+    assert told == {"new": True}
+    assert server.asked == [("PUT", "/v1/blobs/x?registry=r", "Bearer t0k", b"abc")]
+    server.status, server.body = 400, b'{"errors": [{"message": "damaged"}]}'
+    with pytest.raises(Misused, match="damaged"):
+        server.client().bring("/v1/blobs/x", {}, [b"abc"], 3)
+
+
+def test_bytes_are_taken_to_their_end(server: Scripted) -> None:
+    server.body = bytes(3 << 20)
+    assert b"".join(server.client().pieces("/v1/blobs/x")) == server.body
+    server.cut = 5
+    with pytest.raises(Refused, match="broken off"):
+        _ = b"".join(server.client().pieces("/v1/blobs/x"))
+    server.status, server.body, server.cut = 404, b"{}", 0
+    with pytest.raises(NotFound):
+        _ = b"".join(server.client().pieces("/v1/blobs/x"))
 
 
 def test_events_are_read_as_they_come(server: Scripted) -> None:

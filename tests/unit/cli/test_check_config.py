@@ -55,7 +55,9 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
     )
     result = CliRunner().invoke(main, ["check-config", str(file)])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines() == [
+    *told, pins = result.stdout.splitlines()
+    assert pins.startswith("pins      ")
+    assert told == [
         "listen    127.0.0.1:5000",
         "listen    127.0.0.1:5002, k8s.gcr.io where none is named",
         "host      k8s.lan means k8s.gcr.io",
@@ -70,6 +72,7 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
         "  3. t.example: does not carry k8s.gcr.io/pause:3.1",
         "registry  mcr.microsoft.com",
         "  1. mcr.microsoft.com",
+        "trust     pinned, authority, first warn",
         (
             "warning   registry.k8s.io is fetched with credentials (flat) and served to everybody;"
             " with `private: true` clients are asked for a password"
@@ -86,6 +89,21 @@ def test_preset_is_checked_by_name() -> None:
     assert "did you mean china?" in result.stderr
 
 
+def test_pins_are_counted_and_their_mistakes_told(tmp_path: Path) -> None:
+    pins, config = tmp_path / "pins.yaml", tmp_path / "entrepot.yaml"
+    config.write_text(
+        "trust: {pins: [pins.yaml], built_in_pins: false, policies: {quay.io: agree 2}}"
+    )
+    pins.write_text(f"schema: 1\npins:\n  quay.io/a/b:1.0: sha256:{'0' * 64}\n")
+    result = CliRunner().invoke(main, ["check-config", str(config)])
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "pins      1 tags")
+    assert "trust     quay.io: agree 2" in result.stdout
+    pins.write_text("schema: 1\npins:\n  quay.io/a/b:1.0: md5:0\n")
+    result = CliRunner().invoke(main, ["check-config", str(config)])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{pins}:3: not a pin")
+
+
 def test_file_that_is_not_there_is_status_2(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check-config", str(tmp_path / "gone.yaml")])
     assert result.exit_code == 2
@@ -98,6 +116,7 @@ def test_summary_of_nothing_names_the_listeners() -> None:
         "admin     127.0.0.1:5001",
         "cache     /var/lib/entrepot",
         "limits    no limit, 2GiB of the disk left free",
+        "trust     pinned, authority, first warn",
     ]
 
 

@@ -131,3 +131,10 @@ def test_what_is_kept_is_of_a_registry_that_is_served() -> None:
         ),
         'f:4: cache.keep[1]: zz.top is not among the registries (value "zz.top/a")',
     ]
+
+
+def test_images_fetched_ahead_are_of_registries_that_are_served() -> None:
+    fine = "prefetch:\n- {at: '1:00', images: ['k8s.gcr.io/pause:3.9', 7]}\n- 7\n"
+    assert contradictions(fine) == []
+    [found] = contradictions("prefetch:\n- {at: '1:00', images: ['docker.oi/library/a:1']}\n")
+    assert "prefetch[0].images[0]: docker.oi is not among the registries, but docker.io is" in found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.config.loading import default_path, load_settings, preset_path
+from entrepot.config.loading import default_path, load_settings, preset_path, written_registry
 from entrepot.config.problems import ConfigError, Problem
 
 SIX_MISTAKES = """\
@@ -217,3 +217,11 @@ def test_unknown_preset_names_the_nearest() -> None:
     (problem,) = caught.value.problems
     assert isinstance(problem, Problem)
     assert problem.suggestion == "china"
+
+
+def test_a_registry_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text("registries: {a.example: {mirrors: [https://q]}}\n")
+    assert written_registry("a.example", path) == {"mirrors": ["https://q"]}
+    assert "mirrors" in written_registry("quay.io", path, "china")
+    assert written_registry("none.example", path) == {}

@@ -48,7 +48,7 @@ def test_an_image_tells_each_platform() -> None:
     told = json.loads(json.dumps(image_document(RECORD)))
     assert (told["name"], told["reference"], told["digest"]) == ("quay.io/app:1", "1", str(ROOT))
     assert (told["size"], told["complete"], told["pullable"]) == (75, False, True)
-    assert (told["used_at"], told["mirror"]) == (None, "first")
+    assert (told["used_at"], told["mirror"], told["level"]) == (None, "first", None)
     here = [(one["platform"], one["complete"], one["here"]) for one in told["platforms"]]
     assert here == [
         ("linux/amd64", False, True),

@@ -84,10 +84,25 @@ async def test_a_client_that_was_cut_off_and_is_back_at_once_gets_a_new_fill(
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
         registry.put_blob("pause", BIG)
         registry.fault(Fault("reset", path="/blobs/", after_bytes=2 * MIB, times=1))
+        registry.fault(Fault("status", path="/blobs/", times=1))
         with pytest.raises(TransferBroken):
             await pull(layer)
         assert len(layer.fills) == 1  # on its way out
         assert await pull(layer) == BIG
+
+
+@pytest.mark.rule("T-2")
+async def test_a_mirror_that_stood_still_for_longer_than_a_fill_tries_is_asked_once_more(
+    tmp_path: Path,
+) -> None:
+    async with (
+        FakeRegistry() as registry,
+        mirroring(tmp_path, registry.url, stall_s=0.2, give_up_s=0.1) as layer,
+    ):
+        registry.put_blob("pause", BIG)
+        registry.fault(Fault("stall", path="/blobs/", after_bytes=2 * MIB, times=1))
+        assert await pull(layer) == BIG
+        assert len(registry.asked("/blobs/")) == 2
 
 
 @pytest.mark.rule("T-9", "P8")

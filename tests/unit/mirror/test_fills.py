@@ -31,6 +31,18 @@ async def test_joining_twice_is_one_fill_and_closing_stops_it(tmp_path: Path) ->
         assert len(layer.fills) == 0
 
 
+async def test_what_clients_have_got_whole_is_put_in_place_before_the_end(tmp_path: Path) -> None:
+    data, digest = blob(2_000_000, "whole"), Digest.of(blob(2_000_000, "whole"))
+    async with FakeRegistry() as registry:
+        registry.put_blob("pause", data)
+        async with mirroring(tmp_path, registry.url) as layer:
+            fill, _ = layer.fills.join(Wanted(digest, layer.registry, PAUSE.repository))
+            assert await fill.wait_bytes(len(data) - 1, 0) == len(data)
+        async with mirroring(tmp_path, registry.url) as layer:
+            assert await layer.store.size(digest) == len(data)
+            assert (await layer.catalog.totals()).bytes == len(data)
+
+
 async def test_a_fill_of_what_is_there_already_asks_nobody(tmp_path: Path) -> None:
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
         await layer.store.put(Digest.of(DATA), DATA)

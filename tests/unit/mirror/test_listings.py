@@ -84,7 +84,7 @@ async def test_referrers_by_the_api_or_by_the_tag_that_stands_for_it(
         if not api:
             tag = str(subject.digest).replace(":", "-")
             registry.put_image("pause", tag, index([signature], flavour="oci"))
-        body = await layer.listings.referrers(PAUSE, subject.digest, layer.deadline())
+        body, _ = await layer.listings.referrers(PAUSE, subject.digest, layer.deadline())
         digests = [entry["digest"] for entry in json.loads(body)["manifests"]]
         assert digests == [str(signature.digest)]
 
@@ -96,7 +96,7 @@ async def test_nothing_refers_to_a_digest_nobody_knows(tmp_path: Path) -> None:
         mirroring(tmp_path, registry.url) as layer,
     ):
         digest = Digest.of(b"random")
-        assert await layer.listings.referrers(PAUSE, digest, layer.deadline()) == EMPTY_INDEX
+        assert await layer.listings.referrers(PAUSE, digest, layer.deadline()) == (EMPTY_INDEX, "")
 
 
 @pytest.mark.rule("N-2", "N-3")
@@ -114,7 +114,7 @@ async def test_a_tag_that_stands_for_referrers_but_lists_none_is_an_empty_list(
         mirroring(tmp_path, registry.url) as layer,
     ):
         _ = registry.put_manifest("pause", str(subject).replace(":", "-"), body, OCI_INDEX)
-        assert await layer.listings.referrers(PAUSE, subject, layer.deadline()) == EMPTY_INDEX
+        assert await layer.listings.referrers(PAUSE, subject, layer.deadline()) == (EMPTY_INDEX, "")
 
 
 @pytest.mark.rule("N-3")

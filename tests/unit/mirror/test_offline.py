@@ -178,9 +178,15 @@ async def test_nothing_looks_unsigned_because_nobody_can_be_asked(tmp_path: Path
         signature = artifact(subject=AMD)
         body = index([signature], flavour="oci")
         registry.put_image("pause", f"sha256-{AMD.digest.hex}", body)
-        assert await one.listings.referrers(PAUSE, AMD.digest, one.deadline()) == body.manifest
+        assert await one.listings.referrers(PAUSE, AMD.digest, one.deadline()) == (
+            body.manifest,
+            "",
+        )
         await one.outbound.set_offline(True)
-        assert await one.listings.referrers(PAUSE, AMD.digest, one.deadline()) == body.manifest
+        assert await one.listings.referrers(PAUSE, AMD.digest, one.deadline()) == (
+            body.manifest,
+            "",
+        )
 
 
 @pytest.mark.rule("N-3")

@@ -19,6 +19,7 @@ from entrepot.mirror.room import Room
 from entrepot.mirror.wanted import Wanted
 from entrepot.mirror.window import SEGMENT_BYTES, Window
 from entrepot.oci.digest import Digest
+from entrepot.store.durability import Durability
 from failingdisk import break_writes, fill_for_a_while, fill_the_disk, lose_writes
 from fakes.images import blob
 from fakes.registry import FakeRegistry, Fault
@@ -122,7 +123,7 @@ async def test_after_a_lost_write_nothing_is_read_from_the_disk_any_more(tmp_pat
     """It may change at any moment; everything is fetched anew and must be what it was."""
     async with FakeRegistry() as mirror, mirroring(tmp_path, mirror.url) as layer:
         mirror.put_blob("pause", DATA)
-        layer.store._durable_every = MIB + 5  # the second write makes it due
+        layer.store._durability = Durability(MIB + 5, 0)  # the second write makes it due
         partial = await layer.store.begin(DIGEST)
         await partial.write(0, DATA[:MIB])
         lose_writes(data_of(layer))

@@ -28,6 +28,8 @@ async def test_who_is_rejected_is_told_of_and_not_asked_again(tmp_path: Path) ->
         reject(fetch, ())
         assert not fetch.sources["mirror0"].given_up
         reject(fetch, {"mirror0"})
+        [record] = await layer.manifests.ledger.records(digest=None, mirror="mirror0")
+        assert (record.reference, record.note) == (DIGEST, "wrong bytes for a blob")
         assert fetch.sources.exhausted
         assert [one.outcome for one in fetch.attempts] == ["wrong answer"]
         told = layer.metrics.render().decode()

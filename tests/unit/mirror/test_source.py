@@ -14,8 +14,10 @@ from entrepot.errors import (
     MirrorNotFound,
     MirrorUnreachable,
 )
-from entrepot.mirror.source import Source
-from mirroring import mirroring
+from entrepot.mirror.source import Source, Sources
+from entrepot.mirror.wanted import Wanted
+from entrepot.oci.digest import Digest
+from mirroring import PAUSE, mirroring
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,16 @@ async def test_its_speed_is_that_of_its_latest_transfers(tmp_path: Path) -> None
         source.measured(1000, 1.0)
         source.measured(3000, 1.0)
         assert source.rate == 2000.0
+
+
+async def test_a_mirror_for_manifests_gives_blobs_only_when_nobody_else_has_them(
+    tmp_path: Path,
+) -> None:
+    owner = {"url": "http://127.0.0.1:1", "blobs": False}
+    async with mirroring(tmp_path, owner, "http://127.0.0.1:2") as layer:
+        wanted = Wanted(Digest.of(b""), layer.registry, PAUSE.repository)
+        sources = Sources(wanted, layer.fills.set_aside)
+        assert [one.name for one in sources.ready(0.0)] == ["mirror1"]
+        assert [one.name for one in sources.order(0.0).usable] == ["mirror1", "mirror0"]
+        sources["mirror1"].given_up = "has not got it"
+        assert [one.name for one in sources.ready(0.0)] == ["mirror0"]

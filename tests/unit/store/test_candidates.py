@@ -11,6 +11,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX, OCI_MANIFEST
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.candidates import (
+    PAGE_PARTS,
     PAGE_ROOTS,
     Root,
     read_candidates,
@@ -55,6 +56,22 @@ async def test_roots_come_in_order_of_use_page_by_page(catalog: Catalog) -> None
     both = [*first, *second]
     assert both == sorted(both, key=lambda root: (root.used_at, root.digest))
     assert len({root.digest for root in both}) == count
+
+
+async def test_a_page_ends_before_its_parts_are_too_many(catalog: Catalog) -> None:
+    """An index may list thousands; a page of such ones took 40 MB."""
+    wide = [f"part{number}" for number in range(PAGE_PARTS)]
+    await put_manifest(catalog, "small", 1.0, "layer")
+    await put_manifest(catalog, "wide", 2.0, *wide)
+    await put_manifest(catalog, "half", 3.0, *wide[: PAGE_PARTS // 2])
+    index = ManifestRecord(d("index"), OCI_INDEX, 7, "m", "r", "pause", 4.0)
+    await catalog.put_manifest(index, [Child(d("child"), OCI_MANIFEST, 5)])
+    await put_manifest(catalog, "child", 4.0, *wide[: PAGE_PARTS // 2])
+    pages, after = [], None
+    while page := await read_roots(catalog, after):
+        pages.append([root.digest for root in page])
+        after = page[-1]
+    assert pages == [[str(d(name))] for name in ("small", "wide", "half", "index")]
 
 
 async def test_a_listed_manifest_is_a_part_and_no_root(catalog: Catalog) -> None:

@@ -14,6 +14,8 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.mediatype import OCI_INDEX, OCI_MANIFEST
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.store.catalog import Catalog
+from entrepot.store.ledger import append_to_ledger, ledger_rows
+from entrepot.store.ledgerrow import LedgerRow
 from entrepot.store.record import Child, ManifestRecord, TagRecord
 
 K8S = "registry.k8s.io"
@@ -239,6 +241,27 @@ async def test_writing_to_a_table_that_broke_goes_on_in_a_new_file(
     assert await again.manifest(INDEX.digest) == INDEX
     await again.aclose()
     assert await reopened(path) == (tag(),)
+
+
+async def test_the_ledger_outlives_another_table_that_breaks(catalog: Catalog, path: Path) -> None:
+    row = LedgerRow(1.0, K8S, "pause", "3.1", "first", "sha256:a", "accepted")
+    append_to_ledger(catalog, [row], now=1.0)
+    await catalog.put_manifest(INDEX, CHILDREN)
+    await catalog.aclose()
+    spoil(path, "manifests")
+    again = Catalog(path)
+    await again.open()
+    assert await again.manifest(INDEX.digest) is None
+    assert await ledger_rows(again) == (row,)
+    await again.aclose()
+
+
+async def test_tags_are_found_by_what_they_mean(catalog: Catalog) -> None:
+    moved = tag("3.2", digest=Digest.of(b"moved"))
+    for record in (tag("3.1"), tag("3.1-again"), moved):
+        await catalog.put_tag(record)
+    assert await catalog.tags_of(INDEX.digest, 9) == (tag("3.1"), tag("3.1-again"))
+    assert await catalog.tags_of(INDEX.digest, 1) == (tag("3.1"),)
 
 
 async def test_a_lost_file_is_a_new_one(path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import Corrupt, DiskFull, StoreError
+from entrepot.store.ballast import Ballast
 from entrepot.store.database import Database, Statement, database_error
+from faults.smalldisk import MIB, fill_up, small_disk
 
 PUT = "INSERT INTO manifests (digest, media_type, size, mirror) VALUES (?, ?, ?, ?)"
 ALL = "SELECT digest FROM manifests ORDER BY digest"
@@ -90,6 +92,13 @@ async def test_no_thread_outlives_the_close(tmp_path: Path) -> None:
     assert own <= before
 
 
+def test_a_file_that_was_cut_short_is_corrupt_and_a_failing_disk_is_not() -> None:
+    for name, broken in (("SQLITE_IOERR_SHORT_READ", True), ("SQLITE_IOERR_READ", False)):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = getattr(sqlite3, name)
+        assert isinstance(database_error(error), Corrupt) == broken
+
+
 async def test_garbage_is_corrupt_and_replaced_on_demand(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(b"not a database " * 100)
@@ -138,3 +147,36 @@ def test_errors_of_sqlite_are_translated_by_their_code() -> None:
     connection.close()
     assert isinstance(database_error(caught.value), DiskFull)
     assert type(database_error(sqlite3.OperationalError("locked"))) is StoreError
+
+
+@pytest.mark.rule("P30")
+async def test_the_index_of_the_log_has_all_its_blocks_from_the_start(tmp_path: Path) -> None:
+    """On ext4 with blocks of 1 KiB a full disk would else end the process with SIGBUS."""
+    with small_disk(tmp_path, 16 * MIB, "ext4") as disk:
+        database = Database(disk / "catalog.db")
+        await database.open()
+        await database.write([put("a")])
+        status = (disk / "catalog.db-shm").stat()
+        assert status.st_blocks * 512 >= status.st_size >= 64 << 10
+        await database.aclose()
+
+
+@pytest.mark.rule("P30")
+async def test_on_a_full_disk_it_opens_and_writes_with_what_the_ballast_gives(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path, 8 * MIB) as disk:
+        ballast = Ballast(disk / "ballast")
+        await asyncio.to_thread(ballast.take)
+        for name in ("a", "b"):
+            fill_up(disk)
+            bare = Database(disk / "catalog.db")
+            with pytest.raises(StoreError):
+                await bare.open()
+            database = Database(disk / "catalog.db", ballast)
+            await database.open()
+            fill_up(disk)
+            await database.write([put(*(f"{name}{number}" for number in range(200)))])
+            assert len(await database.fetch(ALL)) == 200 * (1 + (name == "b"))
+            await database.aclose()
+            assert await asyncio.to_thread(ballast.take) > 0

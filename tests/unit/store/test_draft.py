@@ -25,6 +25,7 @@ from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
 from entrepot.store.chunk import Chunk
 from entrepot.store.draft import Draft
+from entrepot.store.durability import Durability
 from entrepot.store.journal import RECORD_BYTES
 from entrepot.store.layout import Layout
 from entrepot.store.leftover import remove_partial, survey
@@ -33,7 +34,7 @@ from entrepot.store.rangeset import EMPTY, RangeSet
 SIZE = 96
 TRUTH = random.Random(1).randbytes(SIZE)
 DIGEST = Digest.of(TRUTH)
-DURABLE_EVERY = 24
+DURABLE_EVERY = Durability(24, 0)
 WRONG = bytes(byte ^ 0xFF for byte in TRUTH)
 
 
@@ -244,7 +245,7 @@ def test_threads_writing_the_same_bytes_leave_one_copy(layout: Layout, boot: UUI
 
 def test_after_a_failed_fsync_nothing_is_trusted_until_reset(layout: Layout, boot: UUID) -> None:
     """What a failed fsync lost looks written to the kernel from then on: asking again would lie."""
-    draft = Draft(DIGEST, layout, boot, SIZE * 2)
+    draft = Draft(DIGEST, layout, boot, Durability(SIZE * 2, 0))
     draft.size = SIZE
     draft.write(chunk(0, SIZE))
     file = os.dup(draft._data)
@@ -272,31 +273,31 @@ def test_what_cannot_begin_leaves_nothing_behind(layout: Layout, boot: UUID) -> 
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
         with pytest.raises(OSError):
-            Draft(DIGEST, layout, boot, SIZE)
+            Draft(DIGEST, layout, boot, Durability(SIZE, 0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not layout.partial(DIGEST).exists()
 
 
 def test_what_cannot_be_gone_on_with_stays(layout: Layout, boot: UUID) -> None:
-    draft = Draft(DIGEST, layout, boot, SIZE)
+    draft = Draft(DIGEST, layout, boot, Durability(SIZE, 0))
     draft.write(chunk(0, 50))
     draft.close()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
         with pytest.raises(OSError):
-            Draft(DIGEST, layout, boot, SIZE)
+            Draft(DIGEST, layout, boot, Durability(SIZE, 0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    again = Draft(DIGEST, layout, boot, SIZE)
+    again = Draft(DIGEST, layout, boot, Durability(SIZE, 0))
     assert again.written == RangeSet(((0, 50),))
     again.close()
 
 
 def test_a_disk_that_is_full_half_way_claims_what_it_took(layout: Layout, boot: UUID) -> None:
     """The first part fits below the limit of the process, the second does not."""
-    draft = Draft(DIGEST, layout, boot, SIZE * 2)
+    draft = Draft(DIGEST, layout, boot, Durability(SIZE * 2, 0))
     draft.size = SIZE
     draft.write(chunk(20, 30))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

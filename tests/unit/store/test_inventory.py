@@ -17,6 +17,7 @@ from entrepot.store.children import linked_children
 from entrepot.store.closure import Closure
 from entrepot.store.inventory import ImageRecord, Inventory
 from entrepot.store.record import BlobRecord, ManifestRecord, TagRecord
+from entrepot.trust.level import Level
 from fakes.images import Image, Index, image, index
 
 K8S = "registry.k8s.io"
@@ -89,7 +90,7 @@ async def test_a_tag_with_all_that_is_known_of_it(shelf: Shelf) -> None:
     (one,) = await shelf.inventory.images()
     assert one.name == f"{K8S}/pause:3.1"
     assert (one.digest, one.media_type) == (BOTH.digest, BOTH.media_type)
-    assert (one.mirror, one.used_at) == ("teller", 7.0)
+    assert (one.mirror, one.used_at, one.level) == ("teller", 7.0, int(Level.FIRST))
     states = [(state.platform, state.complete) for state in one.completeness.platforms]
     assert states == [("linux/amd64", False), ("linux/arm64", True)]
     sizes = [len(BOTH.manifest), len(ARM.manifest), *map(len, ARM.blobs)]
@@ -104,6 +105,7 @@ async def test_what_has_no_tag_and_no_index_is_there_by_its_digest(shelf: Shelf)
     alone = image("alone")
     await shelf.put(alone)
     assert await shelf.names() == [f"{K8S}/pause:3.1", f"{K8S}/pause@{alone.digest}"]
+    assert [one.level for one in await shelf.inventory.images()] == [int(Level.FIRST), 0]
 
 
 async def test_pages_follow_one_another_to_the_whole_list(shelf: Shelf) -> None:

@@ -19,7 +19,7 @@ DIGEST = Digest.of(b"index")
 
 def test_what_was_written_is_read() -> None:
     pause = RepositoryName.parse("pause")
-    tag = TagRecord("r", pause, Tag.parse("3.1"), DIGEST, OCI_INDEX, 5, 1.5, "first")
+    tag = TagRecord("r", pause, Tag.parse("3.1"), DIGEST, OCI_INDEX, 5, 1.5, "first", level=4)
     manifest = ManifestRecord(DIGEST, OCI_INDEX, 5, "first", "r", "pause", 2.5)
     blob = BlobRecord(DIGEST, 5, 1.0, 2.0, "r", "first,second", 0.5)
     assert tag_records([tuple(tag_row(tag))]) == [tag]
@@ -28,7 +28,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_a_tag_that_makes_no_sense_is_left_out() -> None:
-    bad = ("r", "UPPER", "3.1", str(DIGEST), OCI_INDEX, 5, 1.5, "first")
+    bad = ("r", "UPPER", "3.1", str(DIGEST), OCI_INDEX, 5, 1.5, "first", 1)
     assert tag_records([bad]) == []
 
 

@@ -26,7 +26,7 @@ async def rows(connection: aiosqlite.Connection, sql: str) -> list[tuple[object,
 async def test_a_new_file_gets_every_table(connection: aiosqlite.Connection) -> None:
     await migrate(connection)
     names = {name for (name,) in await rows(connection, "SELECT name FROM sqlite_schema")}
-    assert {"tags", "manifests", "links", "blobs", "keeps", "totals"} <= names
+    assert {"tags", "manifests", "links", "blobs", "keeps", "totals", "referrers"} <= names
     assert await rows(connection, "PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
@@ -44,6 +44,16 @@ async def test_a_file_of_the_first_version_keeps_what_it_knew(
     ]
     assert await rows(connection, "SELECT child, platform FROM links") == [("sha256:b", "")]
     assert await rows(connection, "SELECT blobs, bytes FROM totals") == [(0, 0)]
+
+
+async def test_tags_of_before_are_vouched_for_by_nobody(connection: aiosqlite.Connection) -> None:
+    await migrate(connection, MIGRATIONS[:3])
+    await connection.executescript(
+        "INSERT INTO tags VALUES ('r', 'pause', '3.1', 'sha256:a', 'type', 7, 1.5, 'first');"
+    )
+    await migrate(connection)
+    assert await rows(connection, "SELECT tag, level FROM tags") == [("3.1", 1)]
+    assert await rows(connection, "SELECT * FROM ledger") == []
 
 
 async def test_the_totals_follow_the_blobs(connection: aiosqlite.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from pathlib import Path
 
@@ -128,6 +129,19 @@ async def test_a_round_goes_on_where_the_last_process_was(tmp_path: Path) -> Non
         status = kept.upkeep.scrub.status
         assert status.blobs == 5
         assert (status.round_began_at, status.round_ended_at) == (began_at, kept.clock())
+
+
+async def test_a_check_that_is_cancelled_anywhere_leaves_no_file_open(tmp_path: Path) -> None:
+    """Whoever has left a descriptor fails the test that left it."""
+    async with keeping(tmp_path) as kept:
+        digest = await kept.put_blob(b"a layer")
+        for turns in range(40):
+            task = asyncio.get_running_loop().create_task(kept.upkeep.scrub.check(digest))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        gc.collect()
 
 
 async def test_when_the_next_round_is_due(tmp_path: Path) -> None:

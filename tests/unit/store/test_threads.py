@@ -116,6 +116,38 @@ async def test_work_that_has_not_begun_is_taken_back(threads: DiskThreads) -> No
     assert ran == []
 
 
+async def test_work_that_gives_something_back_is_done_whoever_leaves(threads: DiskThreads) -> None:
+    begun, go = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def occupy() -> None:
+        begun.set()
+        go.wait(30)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(threads.run(occupy))
+        await started(begun)
+        task = group.create_task(threads.finish(lambda: ran.append("closed")))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            task.cancel()
+        assert not task.done()
+        go.set()
+    assert task.cancelled()
+    assert ran == ["closed"]
+
+
+async def test_what_fails_to_give_something_back_tells(threads: DiskThreads) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, "lost")
+
+    with pytest.raises(StoreError, match="lost"):
+        await threads.finish(fail)
+    await threads.aclose()
+    with pytest.raises(StoreError, match="closed"):
+        await threads.finish(lambda: None)
+
+
 async def test_threads_are_gone_after_close(threads: DiskThreads) -> None:
     await threads.run(lambda: None)
     await threads.aclose()

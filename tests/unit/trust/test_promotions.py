@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 from entrepot.oci.digest import Digest
+from entrepot.trust.pinfile import PinsInvalid
 from entrepot.trust.promoter import Oddity
-from entrepot.trust.promotions import Promotions, read_promotions
+from entrepot.trust.promotions import (
+    Promotions,
+    Source,
+    Subproject,
+    find_subprojects,
+    manifest_beside,
+    pair,
+    promotions,
+    read_promotions,
+)
 
 A, B, C = (Digest.of(data) for data in (b"a", b"b", b"c"))
 AR = "us-west2-docker.pkg.dev/k8s-artifacts-prod/images"
@@ -54,24 +64,24 @@ def kinds(promotions: Promotions) -> list[Oddity]:
 
 
 def test_prefixes_come_from_the_destinations_not_from_the_directory(root: Path) -> None:
-    promotions = read_promotions(root)
-    assert found(promotions) == {
+    made = read_promotions(root)
+    assert found(made) == {
         "pause:v1": (A,),
         "pause:v2": (B,),
         "kubernetes/pause:v1": (A,),
         "kubernetes/pause:v2": (B,),
         "coredns/coredns:v1": (C,),
     }
-    assert promotions.odd == ()
+    assert made.odd == ()
 
 
 def test_the_frozen_backfill_needs_no_manifest(root: Path, tmp_path: Path) -> None:
     old = tmp_path / "archived"
     images(old, "DO-NOT-MODIFY-legacy-backfill", image("pause", v0=C, v1=A))
-    promotions = read_promotions(old, root)
-    assert found(promotions)["pause:v0"] == (C,)
-    assert found(promotions)["pause:v1"] == (A,)
-    assert promotions.odd == ()
+    made = read_promotions(old, root)
+    assert found(made)["pause:v0"] == (C,)
+    assert found(made)["pause:v1"] == (A,)
+    assert made.odd == ()
 
 
 def test_where_old_and_new_differ_both_are_right_and_the_new_is_served(
@@ -79,9 +89,9 @@ def test_where_old_and_new_differ_both_are_right_and_the_new_is_served(
 ) -> None:
     old = tmp_path / "archived"
     images(old, "DO-NOT-MODIFY-legacy-backfill", image("pause", v1=C))
-    promotions = read_promotions(old, root)
-    assert found(promotions)["pause:v1"] == (A, C)
-    [odd] = promotions.odd
+    made = read_promotions(old, root)
+    assert found(made)["pause:v1"] == (A, C)
+    [odd] = made.odd
     assert odd.kind is Oddity.TWO_DIGESTS
     assert f"registry.k8s.io/pause:v1 was {C} elsewhere" in str(odd)
 
@@ -89,22 +99,22 @@ def test_where_old_and_new_differ_both_are_right_and_the_new_is_served(
 def test_a_misnamed_file_is_told_and_not_read(root: Path) -> None:
     images(root, "k8s-staging-lws", image("lws", v1=A), file="imaegs.yaml")
     manifest(root, "k8s-staging-lws", f"{AR}/lws")
-    promotions = read_promotions(root)
-    assert kinds(promotions) == [Oddity.MISNAMED]
-    assert "lws/lws:v1" not in found(promotions)
+    made = read_promotions(root)
+    assert kinds(made) == [Oddity.MISNAMED]
+    assert "lws/lws:v1" not in found(made)
 
 
 def test_images_that_go_nowhere_are_told(root: Path) -> None:
     images(root, "k8s-staging-lost", image("lost", v1=A))
     images(root, "k8s-staging-away", image("away", v1=A))
     manifest(root, "k8s-staging-away", "example.com/elsewhere")
-    promotions = read_promotions(root)
-    assert kinds(promotions) == [
+    made = read_promotions(root)
+    assert kinds(made) == [
         Oddity.UNKNOWN_DESTINATION,
         Oddity.NO_DESTINATION,
         Oddity.NO_DESTINATION,
     ]
-    assert not [name for name in found(promotions) if "lost" in name or "away" in name]
+    assert not [name for name in found(made) if "lost" in name or "away" in name]
 
 
 def test_a_manifest_may_hold_the_images_itself(root: Path) -> None:
@@ -124,3 +134,51 @@ def test_files_beside_the_directories_are_nothing(root: Path) -> None:
 
 def test_no_tree_no_pins(tmp_path: Path) -> None:
     assert read_promotions(tmp_path) == Promotions()
+
+
+def test_a_path_leads_to_a_tree_a_directory_or_a_file(root: Path) -> None:
+    directory = root / "images" / "k8s-staging-coredns"
+    for path in (directory, directory / "images.yaml"):
+        assert found(promotions(find_subprojects(path))) == {"coredns/coredns:v1": (C,)}
+    assert found(promotions(find_subprojects(root))) == found(read_promotions(root))
+    clone = root.parent / "clone"
+    clone.mkdir()
+    root.rename(clone / "registry.k8s.io")
+    assert len(promotions(find_subprojects(clone)).pins) == 5
+
+
+def test_a_path_that_leads_to_nothing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PinsInvalid, match=r"no images\.yaml"):
+        find_subprojects(tmp_path)
+
+
+def test_prefixes_that_somebody_knows_count_instead(root: Path) -> None:
+    directory = root / "images" / "k8s-staging-coredns"
+    [project] = find_subprojects(directory, ("other",))
+    assert found(promotions([project])) == {"other/coredns:v1": (C,)}
+
+
+def test_one_loose_manifest_is_for_the_images_without() -> None:
+    text = f"registries:\n- name: {AR}/loose\n"
+    where = Subproject(manifest=Source("promoter-manifest.yaml", text))
+    what = Subproject(images=(Source("images.yaml", image("thing", v1=A)),))
+    assert found(promotions(pair([what, where]))) == {"loose/thing:v1": (A,)}
+    assert found(promotions(pair([what, where, where]))) == {}
+
+
+@pytest.mark.parametrize(
+    ("images_name", "manifest_name"),
+    [
+        (
+            "https://x/main/images/etcd/images.yaml",
+            "https://x/main/manifests/etcd/promoter-manifest.yaml",
+        ),
+        (
+            "https://x/images/images/etcd/images.yaml",
+            "https://x/images/manifests/etcd/promoter-manifest.yaml",
+        ),
+        ("https://x/main/etcd/images.yaml", None),
+    ],
+)
+def test_the_manifest_beside_images(images_name: str, manifest_name: str | None) -> None:
+    assert manifest_beside(images_name) == manifest_name

@@ -260,3 +260,11 @@ async def test_no_secret_shows_in_errors_or_reprs() -> None:
             repr(vars(mirror)),
         ]
         assert not any("s3cret" in text or "bWU6" in text for text in seen)
+
+
+async def test_token_servers_are_named_once_they_were_met() -> None:
+    async with FakeRegistry(token_auth=True) as registry, connected(registry.url) as mirror:
+        filled(registry)
+        await mirror.head_manifest(PAUSE, TAG)
+        await mirror.head_manifest(OTHER, TAG)
+        assert mirror.token_servers == (f"{registry.url}/token",)

@@ -1,4 +1,4 @@
-"""Taking a long body over from the library; what a stream makes of it is in test_blobstream.py."""
+"""A long body through a ring of memory; under TLS in test_takeover.py."""
 
 from __future__ import annotations
 
@@ -7,43 +7,21 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 
-from connecting import replying
-from entrepot.upstream.directbody import (
-    LARGEST_BYTES,
-    LONG_BYTES,
-    DirectBody,
-    take_over,
-)
+from entrepot.upstream.directbody import LARGEST_BYTES, DirectBody
 from entrepot.upstream.librarybody import PIECE_BYTES
-from fakes.images import blob
-
-LONG = blob(LONG_BYTES + (6 << 20) + 12_345)
-
-
-def answer(body: bytes, head: bytes = b"", length: int | None = None) -> bytes:
-    size = len(body) if length is None else length
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n%b" % (size, head, body)
-
-
-@asynccontextmanager
-async def answered(reply: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
-    async with (
-        replying(reply) as url,
-        aiohttp.ClientSession(auto_decompress=False, read_bufsize=1 << 20) as session,
-        session.get(url) as response,
-    ):
-        yield response
-        response.close()
+from entrepot.upstream.takeover import take
+from longanswers import LONG, answer, answered
 
 
 @asynccontextmanager
 async def taken(reply: bytes, limit: int = PIECE_BYTES) -> AsyncIterator[DirectBody]:
     async with answered(reply) as response:
-        body = take_over(response, limit)
-        assert body is not None
+        connection = take(response)
+        assert connection is not None
+        body = DirectBody(connection.transport, connection.library, connection.left, limit)
+        body.start(connection.early)
         yield body
         body.close()
 
@@ -69,30 +47,6 @@ async def test_every_byte_comes_in_order_through_the_same_memory() -> None:
             piece.done()
         assert got == LONG
         assert len(memory) == 1
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        answer(LONG[: LONG_BYTES - 1]),
-        answer(LONG, b"Content-Encoding: gzip\r\n"),
-        b"HTTP/1.1 200 OK\r\n\r\n" + LONG,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-        % (len(LONG), LONG),
-    ],
-    ids=["short", "coded", "until closed", "chunked"],
-)
-async def test_other_bodies_are_left_to_the_library(reply: bytes) -> None:
-    async with answered(reply) as response:
-        assert take_over(response, PIECE_BYTES) is None
-        await response.read()
-
-
-async def test_a_lost_connection_is_not_taken_over() -> None:
-    async with answered(answer(LONG[:5], length=len(LONG))) as response:
-        with pytest.raises(aiohttp.ClientPayloadError):
-            await response.content.wait_eof()
-        assert take_over(response, PIECE_BYTES) is None
 
 
 async def test_what_follows_the_body_is_not_part_of_it() -> None:

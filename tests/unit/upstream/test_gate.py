@@ -32,6 +32,16 @@ async def test_places_are_taken_and_given_back() -> None:
     assert gate._places._value == 2
 
 
+async def test_a_place_can_be_handed_on_to_who_stays_longer() -> None:
+    gate = Gate(settings(concurrency=1))
+    slot = await gate.enter(Kind.BLOB, stream=True)
+    other = slot.handed_on()
+    slot.release()
+    assert gate.ready_in(Kind.BLOB, 0) == BUSY_S
+    other.release()
+    assert gate.ready_in(Kind.BLOB, 0) == 0
+
+
 async def test_a_place_that_never_comes_free_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.02)
     gate = Gate(settings(concurrency=1))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from entrepot.upstream.listing import next_page, read_tags
+from entrepot.upstream.listing import joined_referrers, next_page, read_tags
 
 PAGE = URL("https://registry.example/v2/pause/tags/list?n=1000")
 
@@ -64,3 +66,23 @@ def test_any_link_is_a_page_here_or_a_value_error(link: str) -> None:
     except ValueError:
         return
     assert page is None or page.host == PAGE.host
+
+
+def test_one_page_of_referrers_stays_as_it_came() -> None:
+    body = b'{ "manifests" : [1] , "annotations": {} }'
+    assert joined_referrers([body]) == body
+
+
+def test_pages_of_referrers_become_one_index() -> None:
+    pages = [
+        b'{"mediaType": "m", "manifests": [1, 2]}',
+        b'{"manifests": []}',
+        b'{"manifests": [3]}',
+    ]
+    assert json.loads(joined_referrers(pages)) == {"mediaType": "m", "manifests": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"{}", b'{"manifests": {}}', b"[]"])
+def test_a_page_that_is_no_index_spoils_all(page: bytes) -> None:
+    with pytest.raises(ValueError, match="referrers"):
+        joined_referrers([b'{"manifests": []}', page])

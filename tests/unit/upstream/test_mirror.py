@@ -9,6 +9,7 @@ import pytest
 
 from connecting import connected, replying
 from entrepot.errors import (
+    BlockPage,
     MirrorDenied,
     MirrorFailed,
     MirrorLied,
@@ -116,8 +117,9 @@ async def test_a_block_page_is_a_lie_whatever_was_asked(ask: str) -> None:
             "tags": lambda: mirror.list_tags(PAUSE),
             "referrers": lambda: mirror.get_referrers(PAUSE, digest),
         }
-        with pytest.raises(MirrorLied):
+        with pytest.raises(MirrorLied) as caught:
             await questions[ask]()
+        assert isinstance(caught.value, BlockPage) == (ask not in {"tags", "referrers"})
 
 
 @pytest.mark.rule("U-13")

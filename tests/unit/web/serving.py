@@ -37,6 +37,7 @@ def settings_for(path: Path, *mirrors: Mirror, **settings: object) -> Settings:
         "listen": "127.0.0.1:0",
         "admin": "127.0.0.1:0",
         "cache": {"path": str(path / "cache")},
+        "trust": {"built_in_pins": False, "policies": {K8S: "authority, first"}},
         "timeouts": {"headers": 10.0, "overtake": 2.0},
         "registries": {K8S: registry_settings(*mirrors, aliases=("k8s.gcr.io",))},
         **settings,

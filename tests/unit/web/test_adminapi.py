@@ -129,3 +129,16 @@ async def test_the_switch_is_there_when_a_server_is(desk: Desk) -> None:
     assert await desk.ask("GET", "/v1/offline") == (200, {"offline": False})
     assert await desk.ask("PUT", "/v1/offline", json={"offline": True}) == (200, {"offline": True})
     assert desk.library.outbound.offline
+
+
+async def test_why_and_the_ledger(desk: Desk) -> None:
+    status, told = await desk.ask("GET", "/v1/why", params={"name": "short/pause:1"})
+    assert (status, told["name"], told["digest"]) == (200, f"{APP}:1", str(ONE.digest))
+    assert (await desk.ask("GET", "/v1/why", params={"name": f"{APP}:none"}))[0] == 404
+    assert (await desk.ask("GET", "/v1/why"))[0] == 400
+    assert await desk.ask("GET", "/v1/ledger") == (200, {"records": [], "more": False})
+    assert await desk.ask("GET", "/v1/ledger/mirrors") == (200, {"mirrors": []})
+    query = {"mirror": "first", "before": "1.5"}
+    assert await desk.ask("GET", "/v1/ledger/suspects", params=query) == (200, {"suspects": []})
+    for since in ("nan", "soon", "inf"):
+        assert (await desk.ask("GET", "/v1/ledger", params={"since": since}))[0] == 400

@@ -55,13 +55,17 @@ EXPECTED = {
     "NotListed": (404, "UNSUPPORTED"),
     "NotHere": (404, "NAME_UNKNOWN"),
     "BodyTooLarge": (413, "UNSUPPORTED"),
+    "SetupInvalid": (400, "UNSUPPORTED"),
     "Unauthenticated": (401, "UNAUTHORIZED"),
     "TooManyFailures": (429, "TOOMANYREQUESTS"),
     "ManifestUnknown": (404, "MANIFEST_UNKNOWN"),
     "BlobUnknown": (404, "BLOB_UNKNOWN"),
     "AllThrottled": (503, "TOOMANYREQUESTS"),
     "AllFailed": (502, "UNAVAILABLE"),
+    "Untrusted": (502, "DENIED"),
     "Incomplete": (503, "UNAVAILABLE"),
+    "SignatureRefused": (403, "DENIED"),
+    "ArchiveInvalid": (400, "UNSUPPORTED"),
     "TransferBroken": (502, "UNAVAILABLE"),
     "DiskFull": (503, "UNAVAILABLE"),
     "NoRoom": (503, "UNAVAILABLE"),
@@ -143,6 +147,11 @@ def test_the_detail_tells_mirror_by_mirror(cls: type[AllFailed]) -> None:
         "message": "connection refused",
         "ms": 1,
     }
+
+
+def test_the_detail_tells_what_was_found_instead_of_a_signature() -> None:
+    (told,) = json.loads(error_reply(errors.SignatureRefused("no", ["a", "b"])).body)["errors"]
+    assert told["detail"] == ["a", "b"]
 
 
 def test_an_error_that_is_nobodys_fault_has_no_detail() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -106,10 +107,14 @@ async def test_the_deadline_is_the_configured_one(tmp_path: Path) -> None:
         FakeRegistry(accept_silently=True) as mirror,
         serving(tmp_path, mirror, timeouts=timeouts) as served,
     ):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         got = await served.get(MANIFEST)
+        # Not the mirror's own time, which begins when the busy disk has told what is held.
+        assert 0.29 <= loop.time() - began < 5.0
         (error,) = json.loads(got.body)["errors"]
         assert got.status == 504
-        assert error["detail"][0]["ms"] >= 200
+        assert error["detail"][0]["ms"] > 0
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

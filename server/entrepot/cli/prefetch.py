@@ -1,0 +1,121 @@
+"""`entrepot prefetch`."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+
+import click
+
+from entrepot.cli.adminclient import AdminClient, Document, Refused
+from entrepot.cli.asking import fetches
+from entrepot.cli.imagelist import Listed, read_images
+from entrepot.cli.kubernetes import kubernetes_option
+from entrepot.cli.meter import Meter, meter
+from entrepot.cli.platforms import parse_platforms, platform_option
+from entrepot.cli.wording import count_text, size_text
+
+
+@click.command()
+@click.argument("images", metavar="[IMAGE]...", nargs=-1)
+@kubernetes_option
+@platform_option
+@click.option("--all-platforms", is_flag=True, help="All that an image has.")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="A list of images, Kubernetes manifests, `helm template`, a compose file; - is stdin.",
+)
+@click.option("--background", is_flag=True, help="Leave it to the server, and return.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, at the end.")
+@fetches
+def prefetch(
+    client: AdminClient,
+    images: tuple[str, ...],
+    kubernetes: tuple[str, ...],
+    platforms: tuple[str, ...],
+    files: tuple[Path, ...],
+    *,
+    all_platforms: bool,
+    background: bool,
+    as_json: bool,
+) -> None:
+    """Fetch images into the cache, ahead of whoever will pull them.
+
+    What clients wait for goes first. Without --platform it is the platform of this machine. Broken
+    off, by ^C too, it goes on where it was when it is said again.
+
+    Exit status 1 when an image could not be had.
+    """
+    listed = [read_images(file) for file in files]
+    names = list(dict.fromkeys((*kubernetes, *images, *(n for one in listed for n in one.images))))
+    for one in listed:
+        _tell_skipped(one)
+    if not names:
+        raise click.UsageError("say which images: IMAGE, --kubernetes VERSION or -f FILE")
+    wanted = [] if all_platforms else list(platforms or parse_platforms([platform.machine()]))
+    order: Document = {"images": names, "platforms": wanted}
+    if background:
+        if not client.running:
+            raise click.UsageError("no server runs on this cache that it could be left to")
+        job = client.ask("POST", "/v1/prefetch", {"background": ""}, order)
+        click.echo(json.dumps(job, indent=2) if as_json else f"prefetch {job['id']} has begun")
+        return
+    with meter("", 0, shown=not as_json) as measured:
+        ended = _watched(client, order, measured, quiet=as_json)
+    failed = [one for one in ended if one["state"] != "done"]
+    if as_json:
+        click.echo(json.dumps({"images": ended, "platforms": wanted}, indent=2))
+    else:
+        fetched = sum(int(one["fetched"]) for one in ended)
+        done = count_text(len(ended) - len(failed), "image")
+        click.echo(f"{done} here, {size_text(fetched)} fetched, {len(failed)} failed")
+    if failed:
+        raise SystemExit(1)
+
+
+def _watched(
+    client: AdminClient, order: Document, measured: Meter, *, quiet: bool
+) -> list[Document]:
+    """Follow a job to its end, and tell the images; Refused when it breaks off."""
+    images: dict[str, Document] = {}
+    for line in client.lines("POST", "/v1/prefetch", body=order):
+        if "image" in line:
+            one = line["image"]
+            images[one["told"]] = one
+            if not quiet:
+                _tell(one, measured)
+        elif "progress" in line:
+            progress = line["progress"]
+            measured.what = _what(progress)
+            measured.set(int(progress["bytes"]), int(progress["bytes_total"]))
+        elif "done" in line:
+            return list(images.values())
+    raise Refused("the answer was broken off; what was fetched is kept: say it again to go on")
+
+
+def _tell(one: Document, measured: Meter) -> None:
+    name = one["name"] or one["told"]
+    if one["state"] == "done":
+        how = f"{size_text(one['fetched'])} fetched" if one["fetched"] else "was here"
+        measured.note(f"{name}  {size_text(one['bytes'])}, {how}")
+    elif one["state"] == "failed":
+        measured.clear()
+        click.echo(f"Error: {name}: {one['reason']}", err=True)
+    elif one["state"] == "retrying":
+        measured.clear()
+        click.echo(f"{name}: {one['reason']}; again later", err=True)
+
+
+def _what(progress: Document) -> str:
+    ended = f"{progress['done'] + progress['failed']} of {count_text(progress['images'], 'image')}"
+    return f"{ended}  clients go first" if progress["standing_back"] else ended
+
+
+def _tell_skipped(one: Listed) -> None:
+    for text, why in one.skipped:
+        click.echo(f"{one.file}: {text}: {why}", err=True)

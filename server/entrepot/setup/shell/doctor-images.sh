@@ -1,0 +1,113 @@
+# What is wrong with images: the sandbox's, those in another namespace, those the mirror has not got.
+
+sandbox_image() {
+  awk '
+    /^[ \t]*\[/ { pinned = /pinned_images/ }
+    /^[ \t]*sandbox_image[ \t]*=/ || (pinned && /^[ \t]*sandbox[ \t]*=/) {
+      sub(/^[^=]*=[ \t]*/, ""); gsub(/["'"'"']/, ""); sub(/[ \t]*(#.*)?$/, ""); print; exit }' "$stage/in-force"
+}
+
+look_at_sandbox() {
+  sandbox=$(sandbox_image)
+  address=$(awk '/^[ \t]*\[/ { inside = /\[grpc\]/ } inside && /^[ \t]*address[ \t]*=/ { gsub(/.*=[ \t]*["'"'"']|["'"'"'].*/, ""); print; exit }' "$stage/in-force")
+  : >"$stage/images"
+  if has ctr && [ -S "${address:=/run/containerd/containerd.sock}" ]; then
+    ctr --address "$address" --namespace k8s.io images list -q >"$stage/images" 2>/dev/null || :
+  fi
+  [ -n "$sandbox" ] || return 0
+  kubelet=$(grep -Eho 'pod-infra-container-image=[^ "]+' "$root/var/lib/kubelet/kubeadm-flags.env" 2>/dev/null | tail -n 1) || kubelet=
+  kubelet=${kubelet#*=}
+  control=$(grep -Eho 'image: *["'"'"']?[^ "'"'"']+/kube-apiserver:' "$root"/etc/kubernetes/manifests/*.yaml 2>/dev/null | head -n 1) || control=
+  control=$(say "$control" | sed 's/^image: *//; s/["'"'"']//g; s|/kube-apiserver:.*||')
+  if [ -n "$kubelet" ] && [ "$kubelet" != "$sandbox" ]; then
+    found sandbox-differs "pods start from $sandbox; the kubelet was told $kubelet, which changes nothing in containerd" \
+      "write  $(sandbox_key) = \"$kubelet\"  into $config and systemctl restart containerd, or leave it: the mirror has both"
+  elif [ -n "$control" ] && [ "${sandbox%/*}" != "$control" ] && ! grep -qxF "$sandbox" "$stage/images"; then
+    found sandbox-not-moved "kubeadm's --image-repository ($control) does not move the sandbox image: pods start from $sandbox" \
+      "crictl pull $sandbox"
+  fi
+  if grep -qxF "$sandbox" "$stage/images"; then
+    say "ok  the sandbox image $sandbox is here"
+  else
+    ask_for "$sandbox"
+  fi
+}
+
+# What it is called, by the version of the file.
+sandbox_key() {
+  case ${file_version:-1} in
+    3 | 4) say 'sandbox in [plugins."io.containerd.cri.v1.images".pinned_images]' ;;
+    *) say sandbox_image ;;
+  esac
+}
+
+look_at_namespaces() {
+  has ctr && [ -S "$address" ] || return 0
+  ctr --address "$address" --namespace default images list -q 2>/dev/null >"$stage/elsewhere" || return 0
+  while read -r image; do
+    case $image in
+      *@sha256:* | sha256:*) continue ;;
+      k8s.gcr.io/* | registry.k8s.io/* | "$sandbox") ;;
+      *) continue ;;
+    esac
+    if ! grep -qxF "$image" "$stage/images"; then
+      found wrong-namespace "$image is in containerd's namespace default, where no kubelet looks (it looks in k8s.io)" \
+        "ctr -n default images export - $image | ctr -n k8s.io images import -"
+    fi
+  done <"$stage/elsewhere"
+}
+
+look_at_mirrors() {
+  sort -u "$stage/asked" >"$stage/all"
+  for url in $mirrors; do
+    if [ -s "$stage/all" ] && ! grep -qxF "$url" "$stage/all"; then
+      setup_of containerd
+      found mirror-unused "no configuration of containerd in force names $url (but $(tr '\n' ' ' <"$stage/all"))" "$setup"
+    fi
+    say "$url" >>"$stage/all"
+  done
+  sort -u "$stage/all" >"$stage/each"
+  while read -r url; do
+    if fetch "$url/v2/" "$stage/ping" 2>"$stage/complaint"; then
+      say "ok  $url answers"
+    else
+      found mirror-down "$url/v2/ does not answer: $(head -n 1 "$stage/complaint")" "curl -v $url/v2/"
+    fi
+  done <"$stage/each"
+}
+
+# Is IMAGE to be had from the mirror, for this machine?
+ask_for() {
+  for url in $mirrors; do
+    name=${1%@*}
+    tag=latest
+    case ${name##*/} in *:*) tag=${name##*:} name=${name%:*} ;; esac
+    case $1 in *@*) tag=${1#*@} ;; esac
+    registry=${name%%/*} repository=${name#*/}
+    case $registry in
+      *.* | *:* | localhost) ;;
+      *) registry=docker.io repository=$name ;;
+    esac
+    where="$url/v2/$repository/manifests/$tag?ns=$registry"
+    if ! fetch "$where" "$stage/manifest" 2>"$stage/complaint"; then
+      found image-missing "the mirror has no $1: $(head -n 1 "$stage/complaint")" "curl -s '$where'   # tells why"
+    elif ! for_this_machine "$stage/manifest"; then
+      found platform-missing "$1 is there, but not for linux/$machine" "curl -s '$where'   # lists the platforms"
+    else
+      say "ok  the mirror has $1 for linux/$machine"
+    fi
+    return 0
+  done
+}
+
+for_this_machine() {
+  tr -d ' \n\t' <"$1" >"$stage/flat"
+  if grep -q '"manifests":\[' "$stage/flat"; then
+    grep -q "\"architecture\":\"$machine\"" "$stage/flat"
+    return
+  fi
+  configured=$(grep -Eo '"config":\{[^}]*\}' "$stage/flat" | grep -Eo 'sha256:[0-9a-f]{64}' | head -n 1) || configured=
+  [ -n "$configured" ] || return 0
+  fetch "$url/v2/$repository/blobs/$configured?ns=$registry" "$stage/flat" 2>"$stage/complaint" || return 0
+  tr -d ' \n\t' <"$stage/flat" | grep -q "\"architecture\":\"$machine\""
+}

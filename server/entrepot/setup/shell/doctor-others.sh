@@ -1,0 +1,59 @@
+# What is wrong with k3s, RKE2, Docker, podman and CRI-O.
+
+look_at_rancher() {
+  runtimes="$runtimes $1"
+  setup_of "$1"
+  say "ok  $1, which has a containerd of its own and reads /etc/rancher/$1/registries.yaml"
+  if [ -z "$(hosts_below /etc/containerd/certs.d | head -n 1)" ]; then :; else
+    found "$1-ignores" "$1 reads nothing below /etc/containerd: its containerd is its own" "$setup"
+  fi
+  file=/etc/rancher/$1/registries.yaml
+  made=/var/lib/rancher/$1/agent/etc/containerd/config.toml
+  if [ ! -f "$root$file" ]; then
+    found no-mirror "$1 has no $file: every pull goes to the registry itself" "$setup"
+  elif none_names "$root$file"; then
+    found mirror-unused "$file does not name $mirrors" "$setup"
+  elif [ -f "$root$made" ] && [ -n "$(find "$root$file" -newer "$root$made" 2>/dev/null)" ]; then
+    found not-restarted "$file was changed after $1 was started" "systemctl restart $1"
+  fi
+}
+
+look_at_docker() {
+  runtimes="$runtimes docker"
+  setup_of docker
+  docker_version=$(dockerd --version 2>/dev/null | first_version) || docker_version=
+  say "ok  docker ${docker_version:-(version unknown)}"
+  file=/etc/docker/daemon.json
+  if [ "$runtimes" = " docker" ] && none_names "$root$file" "$root/etc/docker/certs.d"; then
+    found no-mirror "neither $file nor /etc/docker/certs.d names $mirrors" "$setup"
+  fi
+  [ -f "$root$file" ] || return 0
+  tr -d ' \n\t' <"$root$file" >"$stage/daemon"
+  hub=$(grep -Eo '"registry-mirrors":\[[^]]*\]' "$stage/daemon" | grep -Eo '"[^"]*"' | tr -d '"' | grep -vx registry-mirrors) || hub=
+  for url in $hub; do
+    case $url in
+      http://* | https://*) ;;
+      *) found docker-scheme "$file: dockerd does not start with the mirror $url, which has no http:// before it" \
+        "sed -i 's|\"$url\"|\"http://$url\"|' $file && systemctl restart docker" ;;
+    esac
+    case ${url#*://} in
+      */?*) if [ -n "$docker_version" ] && ! at_least "$docker_version" 25; then
+        found docker-path "$file: Docker $docker_version does not start with a mirror that has a path ($url)" "$setup"
+      fi ;;
+    esac
+  done
+}
+
+look_at_containers() {
+  runtimes="$runtimes podman"
+  if has crio; then setup_of crio; else setup_of podman; fi
+  if [ "$runtimes" = " podman" ] && none_names "$root/etc/containers"; then
+    found no-mirror "nothing below /etc/containers names $mirrors" "$setup"
+  fi
+  file=/etc/containers/registries.conf
+  if [ -f "$root$file" ] && grep -Eq '^[[:space:]]*\[registries\.' "$root$file" &&
+    [ -n "$(find "$root/etc/containers/registries.conf.d" -name '*.conf' 2>/dev/null | head -n 1)" ]; then
+    found registries-format "$file is in the old format, beside which no file in registries.conf.d is allowed: podman fails" \
+      "write  unqualified-search-registries = [\"docker.io\"]  there instead of the [registries.…] tables"
+  fi
+}

@@ -1,0 +1,56 @@
+# Brings the entries below the top keys of `payload` into a YAML file in block style: entries of the
+# same name go, all others stay. Exit status 3: a top key is there in another style.
+
+function indent(line) { match(line, /^ */); return RLENGTH }
+function name(line) {
+  sub(/^ */, "", line); sub(/:([ \t].*)?$/, "", line); gsub(/["']/, "", line)
+  return line
+}
+function blank(line) { return line ~ /^[ \t]*(#.*)?$/ }
+# Our entries below `key`, moved to where the others of the file stand.
+function ours(key, column,   n, lines, i, out) {
+  n = split(block[key], lines, "\n") - 1; out = ""
+  for (i = 1; i <= n; i++) out = out sprintf("%" column "s", "") substr(lines[i], 3) "\n"
+  return out
+}
+function flush() {
+  if (top == "") return
+  out = out ours(top, column > 0 ? column : 2) held waiting
+  done[top] = 1; top = ""; held = ""; waiting = ""; column = 0; gone = 0
+}
+BEGIN {
+  while ((getline line < payload) > 0) {
+    if (indent(line) == 0) { key = name(line); order[++tops] = key; continue }
+    block[key] = block[key] line "\n"
+    if (indent(line) == 2) entry[key, name(line)] = 1
+  }
+}
+/^---/ { flush(); out = out $0 "\n"; next }
+!blank($0) && indent($0) == 0 {
+  flush()
+  out = out $0 "\n"
+  key = name($0)
+  if ($0 ~ /^\t/) { failed = 3; exit 3 }
+  if (key in block) {
+    if ($0 !~ /^[^ ]+:[ \t]*(#.*)?$/ || key in done) { failed = 3; exit 3 }
+    top = key
+  }
+  next
+}
+top == "" { out = out $0 "\n"; next }
+# Comments and gaps belong to what follows them.
+blank($0) { waiting = waiting $0 "\n"; next }
+{
+  if (column == 0) column = indent($0)
+  if (indent($0) < column || $0 ~ /\t/) { failed = 3; exit 3 }
+  if (indent($0) == column) gone = (top, name($0)) in entry
+  if (!gone) held = held waiting $0 "\n"
+  waiting = ""
+}
+END {
+  if (failed) exit failed
+  flush()
+  for (i = 1; i <= tops; i++)
+    if (!(order[i] in done)) out = out order[i] ":\n" block[order[i]]
+  printf "%s", out
+}

@@ -1,0 +1,304 @@
+"""The doctor: a healthy node has nothing, and of each planted mistake it finds just that."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from entrepot.setup.doctor import doctor_script
+from fakes.images import image, index
+from fakes.registry import FakeRegistry
+from programs import require_program
+from programs.node import Node
+from unit.setup.wishes import wish
+
+CONFIG = "/etc/containerd/config.toml"
+CERTS_D = "/etc/containerd/certs.d"
+HOSTS = f"{CERTS_D}/k8s.gcr.io/hosts.toml"
+SANDBOX = "k8s.gcr.io/pause:3.9"
+CRI = 'plugins."io.containerd.grpc.v1.cri"'
+IMAGES = 'plugins."io.containerd.cri.v1.images"'
+PLATFORMS = ("linux/amd64", "linux/arm64")
+
+
+class Patient:
+    """A node whose containerd asks `mirror` for everything, and is well."""
+
+    def __init__(self, node: Node, mirror: str) -> None:
+        self.node = node
+        self.mirror = mirror
+        self.version, self.default = "1.7.5", ""
+        self.settings = (
+            f'version = 2\n[{CRI}]\n  sandbox_image = "{SANDBOX}"\n'
+            f'[{CRI}.registry]\n  config_path = "{CERTS_D}"\n'
+        )
+        self.hosts = f'[host."{mirror}"]\n  capabilities = ["pull", "resolve"]\n'
+        node.program("uname", "aarch64")
+
+    def replace(self, old: str, new: str) -> None:
+        """Change a word of config.toml."""
+        assert old in self.settings
+        self.settings = self.settings.replace(old, new)
+
+    async def findings(self, *words: str) -> dict[str, str]:
+        """Name -> what was said, up to the next one."""
+        node = self.node
+        node.containerd(self.version, self.default)
+        root = str(node.root)
+        if self.settings:
+            node.put(CONFIG, self.settings.replace('"/etc', f'"{root}/etc'))
+        if self.hosts:
+            node.put(HOSTS, self.hosts)
+        try:
+            said = await node.run(doctor_script(wish(self.mirror)), *words)
+        except RuntimeError as error:
+            said = str(error)
+            assert "status 1" in said
+        else:
+            assert "nothing wrong" in said
+        return dict(re.findall(r"^!!  ([\w-]+): ((?:.|\n)*?)(?=\n\n|\Z)", said, re.MULTILINE))
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
+    async with FakeRegistry() as mirror:
+        both = [image("pause", platform=one) for one in PLATFORMS]
+        mirror.put_image("pause", "3.9", index(both))
+        mirror.put_image("only", "1", image("only", platform="linux/amd64"))
+        mirror.put_image("amd", "1", index([image("amd", platform="linux/amd64")]))
+        yield Patient(Node(tmp_path), mirror.url)
+
+
+async def test_a_healthy_node(patient: Patient) -> None:
+    assert await patient.findings() == {}
+    assert await patient.findings(SANDBOX) == {}
+
+
+def nothing(patient: Patient) -> None:
+    patient.settings = patient.hosts = ""
+
+
+def path_unset(patient: Patient) -> None:
+    patient.replace(f'config_path = "{CERTS_D}"', 'config_path = ""')
+
+
+def path_wrong(patient: Patient) -> None:
+    patient.replace(CERTS_D, "/etc/containerd/cert.d")
+
+
+def path_list(patient: Patient) -> None:
+    patient.replace(CERTS_D, f"{CERTS_D}:/etc/docker/certs.d")
+
+
+def legacy_too(patient: Patient) -> None:
+    patient.settings += f'[{CRI}.registry.mirrors."docker.io"]\n  endpoint = ["http://m:5000"]\n'
+
+
+def no_version(patient: Patient) -> None:
+    patient.replace("version = 2\n", "")
+
+
+def wrong_table(patient: Patient) -> None:
+    patient.settings += f'[{IMAGES}.registry]\n  config_path = "{CERTS_D}"\n'
+
+
+def cri_off(patient: Patient) -> None:
+    (patient.node.root / "var/lib/kubelet").mkdir(parents=True)
+    patient.replace("version = 2\n", 'version = 2\ndisabled_plugins = ["cri"]\n')
+
+
+def other_file(patient: Patient) -> None:
+    patient.node.put("/opt/c.toml", patient.settings.replace('"/etc', f'"{patient.node.root}/etc'))
+    patient.node.put("/proc/7/cmdline", "/usr/bin/containerd\0--config=/opt/c.toml\0")
+
+
+def not_restarted(patient: Patient) -> None:
+    patient.node.put("/proc/7/cmdline", "/usr/bin/containerd\0")
+    os.utime(patient.node.root / "proc/7", (0, 0))
+
+
+def proxied(patient: Patient) -> None:
+    patient.node.put("/proc/7/cmdline", "/usr/bin/containerd\0")
+    patient.node.put("/proc/7/environ", "HTTP_PROXY=http://p:1\0NO_PROXY=localhost\0")
+    os.utime(patient.node.root / "proc/7", (2**32, 2**32))
+
+
+def capability(patient: Patient) -> None:
+    patient.hosts = patient.hosts.replace('"resolve"', '"resolve", "referrers"')
+
+
+def no_resolve(patient: Patient) -> None:
+    patient.hosts = patient.hosts.replace(', "resolve"', "")
+
+
+def table_twice(patient: Patient) -> None:
+    patient.hosts += patient.hosts
+
+
+def no_table(patient: Patient) -> None:
+    patient.hosts = f'server = "{patient.mirror}"\n'
+
+
+def wrong_path(patient: Patient) -> None:
+    url = f"{patient.mirror}/google_containers"
+    patient.node.put(f"{CERTS_D}/quay.io/hosts.toml", f'[host."{url}"]\n')
+
+
+def other_name(patient: Patient) -> None:
+    patient.node.put(f"{CERTS_D}/quay.io/host.toml", patient.hosts)
+
+
+def hub_by_its_host(patient: Patient) -> None:
+    patient.node.put(f"{CERTS_D}/registry-1.docker.io/hosts.toml", patient.hosts)
+
+
+def early_default(patient: Patient) -> None:
+    patient.version = "1.6.16"
+    patient.node.put(f"{CERTS_D}/_default/hosts.toml", patient.hosts)
+
+
+def another_mirror(patient: Patient) -> None:
+    patient.hosts = patient.hosts.replace(patient.mirror, "http://127.0.0.1:9")
+
+
+def sandbox_nowhere(patient: Patient) -> None:
+    patient.replace(SANDBOX, "k8s.gcr.io/pause:9.9")
+
+
+def sandbox_of_another_platform(patient: Patient) -> None:
+    patient.replace(SANDBOX, "k8s.gcr.io/only:1")
+
+
+def index_of_another_platform(patient: Patient) -> None:
+    patient.replace(SANDBOX, "k8s.gcr.io/amd:1")
+
+
+def kubelet_says_otherwise(patient: Patient) -> None:
+    flags = 'KUBELET_KUBEADM_ARGS="--pod-infra-container-image=registry.k8s.io/pause:3.10"\n'
+    patient.node.put("/var/lib/kubelet/kubeadm-flags.env", flags)
+
+
+def image_repository(patient: Patient) -> None:
+    manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    patient.node.put(manifest, "image: registry.aliyuncs.com/google/kube-apiserver:v1.30.0\n")
+
+
+def k3s_reads_nothing(patient: Patient) -> None:
+    (patient.node.root / "var/lib/rancher/k3s/agent").mkdir(parents=True)
+    yaml = f'mirrors: {{"*": {{endpoint: ["{patient.mirror}"]}}}}\n'
+    patient.node.put("/etc/rancher/k3s/registries.yaml", yaml)
+
+
+def docker_without_a_scheme(patient: Patient) -> None:
+    patient.node.put("/etc/docker/daemon.json", '{"registry-mirrors": ["m:5000"]}')
+
+
+def docker_with_a_path(patient: Patient) -> None:
+    patient.node.program("dockerd", "Docker version 20.10.24, build 1")
+    patient.node.put("/etc/docker/daemon.json", '{"registry-mirrors": ["http://m:5000/docker.io"]}')
+
+
+def k3s_of_another_mirror(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    (patient.node.root / "var/lib/rancher/k3s/agent").mkdir(parents=True)
+    patient.node.put("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n")
+
+
+def docker_without_a_mirror(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    patient.node.put(CONFIG, 'disabled_plugins = ["cri"]\n')
+    patient.node.put("/etc/docker/daemon.json", "{}")
+
+
+def nothing_of_containerd(patient: Patient) -> None:
+    """Docker's package: its CRI is off, and nobody is the worse for it."""
+    patient.settings = patient.hosts = ""
+    patient.node.program("dockerd", "Docker version 28.0.0, build 1")
+    patient.node.put(CONFIG, 'disabled_plugins = ["cri"]\n')
+    url = f"{patient.mirror}/docker.io"
+    patient.node.put("/etc/docker/daemon.json", f'{{"registry-mirrors": ["{url}"]}}')
+
+
+def old_registries_conf(patient: Patient) -> None:
+    patient.node.put("/etc/containers/registries.conf", "[registries.search]\n")
+    patient.node.put("/etc/containers/registries.conf.d/a.conf", "\n")
+
+
+async def test_a_healthy_node_with_docker_alone(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    assert await patient.findings() == {}
+
+
+PLANTED: dict[Callable[[Patient], None], set[str]] = {
+    nothing: {"no-mirror"},
+    path_unset: {"config-path-unset"},
+    path_wrong: {"config-path-wrong"},
+    path_list: {"config-path-list"},
+    legacy_too: {"mirrors-and-config-path"},
+    no_version: {"table-unread"},
+    wrong_table: {"table-unread"},
+    cri_off: {"cri-off"},
+    other_file: {"config-ignored"},
+    not_restarted: {"not-restarted"},
+    proxied: {"proxy"},
+    capability: {"hosts-capability"},
+    no_resolve: {"hosts-resolve"},
+    table_twice: {"hosts-twice"},
+    no_table: {"hosts-empty"},
+    wrong_path: {"hosts-path"},
+    other_name: {"hosts-name"},
+    hub_by_its_host: {"hosts-directory"},
+    early_default: {"hosts-default"},
+    another_mirror: {"mirror-down", "mirror-unused"},
+    sandbox_nowhere: {"image-missing"},
+    sandbox_of_another_platform: {"platform-missing"},
+    index_of_another_platform: {"platform-missing"},
+    kubelet_says_otherwise: {"sandbox-differs"},
+    image_repository: {"sandbox-not-moved"},
+    k3s_reads_nothing: {"k3s-ignores"},
+    k3s_of_another_mirror: {"mirror-unused"},
+    docker_without_a_mirror: {"no-mirror"},
+    docker_without_a_scheme: {"docker-scheme"},
+    docker_with_a_path: {"docker-path"},
+    old_registries_conf: {"registries-format"},
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: str(plant.__name__))
+@pytest.mark.rule("C-2", "C-4", "C-5", "C-9")
+async def test_each_planted_mistake_is_found_and_nothing_else(
+    plant: Callable[[Patient], None], patient: Patient
+) -> None:
+    plant(patient)
+    found = await patient.findings()
+    assert set(found) == PLANTED[plant]
+    for text in found.values():
+        assert "\n      " in text, "no command that mends it"
+
+
+@pytest.mark.rule("C-9")
+async def test_the_default_of_2_2_is_a_list_without_any_file(patient: Patient) -> None:
+    patient.settings = ""
+    patient.version = "2.2.1"
+    patient.default = f'[{IMAGES}.registry]\n  config_path = "{CERTS_D}:/etc/docker/certs.d"\n'
+    assert set(await patient.findings()) == {"config-path-list"}
+
+
+async def test_a_node_without_any_runtime(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    script = doctor_script(None).replace(
+        "has() {", "has() { case $1 in curl) ;; *) return 1; esac;"
+    )
+    with pytest.raises(RuntimeError, match="no-runtime"):
+        await node.run(script)
+    assert "IMAGE" in await node.run(doctor_script(None), "--help")
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_shell_reads_it(shell: str) -> None:
+    subprocess.run([require_program(shell), "-n"], input=doctor_script(wish()).encode(), check=True)
