@@ -46,7 +46,7 @@ class Delivery:
         def counting() -> tuple[memoryview, Callable[[], None]]:
             nonlocal count
             data, done = receive()
-            count = len(data)
+            count += len(data)
             return data, done
 
         try:

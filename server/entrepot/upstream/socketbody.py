@@ -18,8 +18,8 @@ from functools import partial
 from entrepot.upstream.piece import Piece
 
 BUFFER_BYTES = 2 << 20
-BUFFERS = 3
-"""One is filled, one is hashed, one is spare."""
+BUFFERS = 5
+"""One is filled, one is hashed, the others are for whoever gets ahead of the other."""
 
 
 class SocketBody(asyncio.Protocol):
@@ -91,13 +91,15 @@ class SocketBody(asyncio.Protocol):
     def receive(self, limit: int) -> tuple[memoryview, Callable[[], None]]:
         """Take what has come, `limit` bytes at most, and what gives its memory back.
 
-        Nothing when nothing has, or at the end or a break: `check` tells which. Only after `ready`.
+        Nothing when nothing has, all memory is in use, or at the end or a break: `check` tells.
         """
         if self._early:
             first = self._early.popleft()
             if len(first) > limit:
                 self._early.appendleft(first[limit:])
             return memoryview(first)[:limit], _nothing
+        if not self._free:
+            return memoryview(b""), _nothing
         buffer = self._free.pop()
         room = buffer[: min(limit, self._left)]
         count = 0
