@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from entrepot.metrics import Metrics
@@ -10,6 +10,7 @@ from entrepot.mirror.contributions import Contributions
 from entrepot.mirror.destination import Destination, Receive
 from entrepot.mirror.plan import MIB, Transfer
 from entrepot.mirror.source import Source
+from entrepot.store.rangeset import EMPTY, Interval
 from entrepot.upstream.piece import Piece
 
 SKIPPED_BYTES = MIB
@@ -38,7 +39,7 @@ class Delivery:
     async def receive(self, source: Source, transfer: Transfer, receive: Receive) -> int:
         """Take what `receive` gives on the thread that writes it; tell how many bytes it was.
 
-        Also when it is cancelled: what is written has a sender.
+        Also when it is cancelled or fails: what is written has a sender, and nothing else has.
         """
         start, count = transfer.at, 0
         new = self.partial.written.missing(start, transfer.stop)
@@ -46,18 +47,26 @@ class Delivery:
         def counting() -> tuple[memoryview, Callable[[], None]]:
             nonlocal count
             data, done = receive()
-            count = len(data)
+            count += len(data)
             return data, done
 
         try:
             await self.partial.write_from(start, counting)
         finally:
             transfer.at = start + count
-            for begin, end in new:
-                if begin < transfer.at:
-                    self.contributions.add(begin, min(end, transfer.at), source.name)
+            for begin, end in self._written(new, transfer.at):
+                self.contributions.add(begin, end, source.name)
         self.metrics.fetched(source.client.registry, source.name, count)
         return count
+
+    def _written(self, new: Iterable[Interval], stop: int) -> Iterator[Interval]:
+        """Of the intervals that were `new`, what is there now, up to `stop`."""
+        for begin, end in new:
+            last = max(begin, min(end, stop))
+            there = EMPTY.add(begin, last)
+            for gap in self.partial.written.missing(begin, last):
+                there = there.remove(*gap)
+            yield from there
 
     def overlaps(self, transfer: Transfer) -> bool:
         """Whether what comes next is there already, and too much of it to be read for nothing."""

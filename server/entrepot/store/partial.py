@@ -18,6 +18,7 @@ Receive = Callable[[], tuple[memoryview, Callable[[], None]]]
 _CATCH_UP_BYTES = 8 << 20
 _LARGE_BYTES = 256 << 10
 """Less is hashed sooner than it is handed to another thread."""
+_RUN_BYTES = 8 << 20
 
 
 class Partial:
@@ -127,17 +128,23 @@ class Partial:
         return await self._writes.run(lambda: self._write_received(offset, receive))
 
     def _write_received(self, offset: int, receive: Receive) -> int:
-        data, done = receive()
-        later = done if len(data) >= _LARGE_BYTES else None
-        if data:
-            self._draft.write(Chunk(offset, (data,)), later)
-        if later is None:
-            done()
-        elif self._draft.hash_due():
-            self._writes.begin(self._draft.hash_on)
-        if self._draft.sync_due:
-            self._writes.begin(self._draft.sync)
-        return len(data)
+        """More than one piece at a time: a turn of the loop between two takes as long as a piece."""
+        at = offset
+        while at - offset < _RUN_BYTES:
+            data, done = receive()
+            later = done if len(data) >= _LARGE_BYTES else None
+            if data:
+                self._draft.write(Chunk(at, (data,)), later)
+                at += len(data)
+            if later is None:
+                done()
+            elif self._draft.hash_due():
+                self._writes.begin(self._draft.hash_on)
+            if self._draft.sync_due:
+                self._writes.begin(self._draft.sync)
+            if not data:
+                break
+        return at - offset
 
     async def hashed(self) -> tuple[int, Hasher]:
         """Return `front`, and a hash of the bytes up to it that goes on for itself."""

@@ -108,9 +108,9 @@ class BlobStream:
     async def receiver(self, limit: int) -> Receive | None:
         """Wait for bytes that can be received on the thread that uses them, `limit` at most.
 
-        None where only `read_piece` has them. What it returns is called once, on any thread, and
-        then `received` with how many bytes it gave; none may have come after all. It raises
-        nothing; here and in `received` errors are as in `read_piece`.
+        None where only `read_piece` has them. What it returns is called on any thread, until it
+        gives nothing or as long as one likes, and then `received` with how many bytes it gave in
+        all. It raises nothing; here and in `received` errors are as in `read_piece`.
         """
         if self._skip:
             return None
@@ -124,7 +124,16 @@ class BlobStream:
             self._began = asyncio.get_running_loop().time()
             with self._passage.waiting():
                 await self._patiently(body.ready)
-        return lambda: body.receive(min(limit, self._passage.piece_bytes))
+        unlimited = self._passage.piece_bytes >= PIECE_BYTES
+        left = limit if unlimited else min(limit, self._passage.piece_bytes)
+
+        def receive() -> tuple[memoryview, Callable[[], None]]:
+            nonlocal left
+            data, done = body.receive(left)
+            left -= len(data)
+            return data, done
+
+        return receive
 
     def received(self, count: int) -> None:
         """Account for what `receiver` led to."""

@@ -18,8 +18,8 @@ from functools import partial
 from entrepot.upstream.piece import Piece
 
 BUFFER_BYTES = 2 << 20
-BUFFERS = 3
-"""One is filled, one is hashed, one is spare."""
+BUFFERS = 5
+"""One is filled, one is hashed, the others are for whoever gets ahead of the other."""
 
 
 class SocketBody(asyncio.Protocol):
@@ -79,25 +79,34 @@ class SocketBody(asyncio.Protocol):
         """Return when `receive` has something to do; may be cancelled."""
         while not self._free:
             await self._woken()
-        if not self._empty or self._early or self._ended or not self._left:
+        if not self._idle:
             return
         descriptor = self._socket.fileno()
-        self._loop.add_reader(descriptor, self._wake)
+        self._loop.add_reader(descriptor, self._readable)
         try:
-            await self._woken()
+            # Memory that is given back wakes too, and that must not pass for a sign of the mirror.
+            while self._idle:
+                await self._woken()
         finally:
             self._loop.remove_reader(descriptor)
+
+    @property
+    def _idle(self) -> bool:
+        """Whether `receive` would find nothing, and more is to come."""
+        return self._empty and not self._early and not self._ended and self._left > 0
 
     def receive(self, limit: int) -> tuple[memoryview, Callable[[], None]]:
         """Take what has come, `limit` bytes at most, and what gives its memory back.
 
-        Nothing when nothing has, or at the end or a break: `check` tells which. Only after `ready`.
+        Nothing when nothing has, all memory is in use, or at the end or a break: `check` tells.
         """
         if self._early:
             first = self._early.popleft()
             if len(first) > limit:
                 self._early.appendleft(first[limit:])
             return memoryview(first)[:limit], _nothing
+        if not self._free:
+            return memoryview(b""), _nothing
         buffer = self._free.pop()
         room = buffer[: min(limit, self._left)]
         count = 0
@@ -149,6 +158,10 @@ class SocketBody(asyncio.Protocol):
         self._free.append(buffer)
         with contextlib.suppress(RuntimeError):  # when the loop is gone nobody waits
             self._loop.call_soon_threadsafe(self._wake)
+
+    def _readable(self) -> None:
+        self._empty = False
+        self._wake()
 
     async def _woken(self) -> None:
         self._waiter = self._loop.create_future()

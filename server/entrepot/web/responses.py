@@ -20,7 +20,7 @@ from entrepot.web.exchange import Exchange
 SERVER = "entrepot"
 API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": SERVER}
 
-_SLICE_BYTES = 2 * 1024 * 1024
+_SLICE_BYTES = 4 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 
 

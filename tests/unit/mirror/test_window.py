@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
@@ -49,6 +50,10 @@ async def bring(window: Window, data: bytes = DATA) -> None:
     while window.front < len(data):
         piece = data[window.front : window.front + PIECE]
         await window.write(window.front, [piece[:1000], piece[1000:]])
+
+
+def received(data: bytes, given_back: list[int]) -> tuple[memoryview, Callable[[], None]]:
+    return memoryview(data), lambda: given_back.append(len(data))
 
 
 async def read(
@@ -108,6 +113,20 @@ async def test_nobody_reads_the_last_bytes_before_they_are_proved(threads: DiskT
     assert not waiting.done()
     assert window.prove()
     assert await waiting is not None
+    window.close()
+
+
+async def test_what_is_received_comes_to_memory_too(threads: DiskThreads) -> None:
+    window, given_back = window_of(threads, most=64 * MIB), list[int]()
+    while window.front < len(DATA):
+        at = window.front
+        await window.write_from(at, partial(received, DATA[at : at + PIECE], given_back))
+        assert window.front == min(at + PIECE, len(DATA))
+    assert await window.write_from(window.front, partial(received, b"", given_back)) == 0
+    assert sum(given_back) == len(DATA)
+    assert given_back[-1] == 0
+    assert window.prove()
+    assert await read(window, window.places.enter()) == DATA
     window.close()
 
 

@@ -19,3 +19,11 @@ def test_a_part_of_a_chunk(start: int, stop: int, kept: bytes) -> None:
     part = CHUNK.cut(start, stop)
     assert b"".join(part.buffers) == kept
     assert (part.start, part.stop) == (start, start + len(kept))
+
+
+def test_a_part_shares_the_memory() -> None:
+    memory = bytearray(b"abcdefg")
+    part = Chunk(10, (memoryview(memory),)).cut(12, 15)
+    memory[3:4] = b"D"
+    assert b"".join(part.buffers) == b"cDe"
+    assert part.cut(13, 13).buffers == ()

@@ -354,13 +354,6 @@ def test_removing_a_partial_twice_is_harmless(layout: Layout, boot: UUID) -> Non
     assert not layout.partial(DIGEST).exists()
 
 
-def test_a_cut_chunk_shares_memory_and_keeps_its_place() -> None:
-    whole = Chunk(100, (memoryview(b"abc"), memoryview(b"defg")))
-    part = whole.cut(102, 105)
-    assert (part.start, part.stop, b"".join(part.buffers)) == (102, 105, b"cde")
-    assert whole.cut(103, 103).buffers == ()
-
-
 class Back:
     """Counts how often memory was given back."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -295,6 +296,9 @@ class Given:
         self.calls += 1
         self.memory[:] = bytes(len(self.memory))
 
+    def receive(self) -> tuple[memoryview, Callable[[], None]]:
+        return memoryview(self.memory), self.back
+
 
 @pytest.mark.parametrize("step", [100_000, 300_000, 1_000_000])
 async def test_the_hash_may_follow_from_memory_that_is_given_back(
@@ -335,6 +339,34 @@ async def test_memory_is_given_back_where_the_bytes_were_there_already(store: Bl
     await partial.write(2_000_000, MUCH[2_000_000:])
     assert await partial.verify()
     assert around.calls == 1
+    await partial.discard()
+
+
+@pytest.mark.parametrize("step", [1000, 100_000, 300_000, 1_000_000])
+async def test_what_a_thread_receives_is_written_and_its_memory_given_back(
+    store: BlobStore, step: int
+) -> None:
+    much = MUCH if step > 1000 else DATA
+    partial = await store.begin(Digest.of(much))
+    partial.size = len(much)
+    pieces = [Given(much[at : at + step]) for at in range(0, len(much), step)]
+    for number, piece in enumerate(pieces):
+        assert await partial.write_from(number * step, piece.receive) == len(piece.memory)
+    assert partial.written.total == len(much)
+    assert await partial.write_from(len(much), Given(b"").receive) == 0
+    assert await partial.verify()
+    assert {piece.calls for piece in pieces} == {1}
+    await partial.commit()
+    assert await store.read(partial.digest, len(much)) == much
+
+
+async def test_what_is_received_past_the_size_is_refused_and_claims_nothing(
+    store: BlobStore,
+) -> None:
+    partial = await begin(store)
+    with pytest.raises(ValueError, match="of 300000"):
+        await partial.write_from(1, Given(DATA).receive)
+    assert not partial.written
     await partial.discard()
 
 
