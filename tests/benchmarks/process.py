@@ -13,7 +13,11 @@ def family(pid: int) -> Iterator[int]:
     """`pid` and all its living descendants."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            children = (task / "children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread that has ended meanwhile
+        for child in children:
             yield from family(int(child))
 
 

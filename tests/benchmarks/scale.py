@@ -52,6 +52,7 @@ class Scale:
     catalog_bytes: int = 0
     sweep: Percentiles | None = None
     sweep_s: float | None = None
+    before: Percentiles | None = None
     first: Percentiles | None = None
     first_s: float | None = None
     eviction: Percentiles | None = None
@@ -80,7 +81,7 @@ def _seconds(found: float | None) -> str:
     return "-" if found is None else f"{found:.2f} s"
 
 
-def _times_idle(found: Percentiles | None, idle: Percentiles | None) -> str:
+def _times(found: Percentiles | None, idle: Percentiles | None) -> str:
     return "-" if found is None or idle is None else f"{found.p99_s / idle.p99_s:.1f}x"
 
 
@@ -97,13 +98,14 @@ LINES = (
     Line("random requests a second", lambda one: f"{one.requests_per_s:,.0f}"),
     Line("cached manifest p50 / p99, idle", lambda one: _latency(one.idle)),
     Line("the same during a sweep", lambda one: _latency(one.sweep)),
-    Line("p99 during a sweep / idle", lambda one: _times_idle(one.sweep, one.idle)),
+    Line("p99 during a sweep / idle", lambda one: _times(one.sweep, one.idle)),
     Line("the sweep", lambda one: _seconds(one.sweep_s)),
+    Line("the same for 20 s before a pass", lambda one: _latency(one.before)),
     Line(f"the same while {PASS:,} blobs are evicted", lambda one: _latency(one.first)),
-    Line(f"p99 while {PASS:,} are evicted / idle", lambda one: _times_idle(one.first, one.idle)),
+    Line(f"p99 while {PASS:,} are evicted / before", lambda one: _times(one.first, one.before)),
     Line(f"evicting {PASS:,}", lambda one: _seconds(one.first_s)),
     Line("the same during the whole pass", lambda one: _latency(one.eviction)),
-    Line("p99 during the whole pass / idle", lambda one: _times_idle(one.eviction, one.idle)),
+    Line("p99 during the whole pass / before", lambda one: _times(one.eviction, one.before)),
     Line("blobs evicted by the whole pass", lambda one: _count(one.evicted_blobs)),
     Line("the whole pass", lambda one: _seconds(one.eviction_s)),
     Line("largest RSS at any time", lambda one: _mib(one.rss_peak_bytes)),
@@ -181,7 +183,7 @@ class Case:
         """
         cache = self._directory / "cache"
         self._tell("waiting until what was asked for is not in use any more")
-        await asyncio.sleep(max(0.0, self._asked_until + WARM_S - time.monotonic()) + 1)
+        await asyncio.sleep(max(0.0, self._asked_until + WARM_S - time.monotonic() - _IDLE_S) + 1)
         kept, before = await asyncio.to_thread(totals, cache)
         async with mirror(SEED) as url:
             limit = {"path": str(cache), "max_size": kept + LARGE_BYTES // 2, "min_free": 0}
@@ -189,7 +191,7 @@ class Case:
             async with server:
                 done = LogTail(server.log_file, "eviction.done")
                 async with steadily(self._hot(server), RATE) as steady:
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(_IDLE_S + 1)
                     begin = time.monotonic()
                     await self._fetch_large(server)
                     await until(lambda: done.count() > 0 or before - totals(cache)[1] >= PASS)
@@ -199,11 +201,13 @@ class Case:
                 self._note_peak(server)
         _, after = await asyncio.to_thread(totals, cache)
         found = self.found
+        found.before = steady.between(begin - _IDLE_S, begin)
         found.evicted_blobs = before + 1 - after
         found.eviction, found.eviction_s = steady.between(begin, end), end - begin
         if found.evicted_blobs >= PASS:
             found.first, found.first_s = steady.between(begin, first), first - begin
         self._tell(f"{found.evicted_blobs:,} evicted in {end - begin:.1f} s")
+        self._tell(f"before: {_latency(found.before)}")
         self._tell(f"meanwhile: first {_latency(found.first)}, all {_latency(found.eviction)}")
 
     async def _fetch_large(self, server: Entrepot) -> None:

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _TURN_S = 0.0005
-_REST, _LONGEST_REST_S = 3, 0.01
+_REST, _HURRIED_REST = 3, 1
+_LONGEST_REST_S = 0.01
 
 
 @dataclass(slots=True)
 class Turns:
-    """`hurried` tells whether somebody waits for the work: then others get no more than a moment.
+    """Others get the loop for three times as long as each turn was.
 
-    Otherwise they get the loop for three times as long as each turn was. What was spent waiting may
-    count as work: a rest is never long.
+    For as long only while somebody waits for the work, as `hurried` tells. What was spent waiting
+    may count as work: a rest is never long.
     """
 
     hurried: Callable[[], bool]
@@ -26,6 +27,6 @@ class Turns:
         loop = asyncio.get_running_loop()
         worked_s = loop.time() - self._began
         if worked_s >= _TURN_S:
-            rest_s = min(_REST * worked_s, _LONGEST_REST_S)
-            await asyncio.sleep(0 if self.hurried() else rest_s)
+            rest = _HURRIED_REST if self.hurried() else _REST
+            await asyncio.sleep(min(rest * worked_s, _LONGEST_REST_S))
             self._began = loop.time()
