@@ -45,7 +45,7 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	@echo "Installing requirements-dev.lock into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
 
