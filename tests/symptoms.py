@@ -16,7 +16,7 @@ _BLOCK = re.compile(
 )
 
 
-def tests_named(page: str) -> set[tuple[str, str]]:
+def sources(page: str) -> set[tuple[str, str]]:
     """The tests that the page's texts come from, as file and name."""
     return {(match["file"], match["test"]) for match in _BLOCK.finditer(page)}
 

@@ -130,17 +130,23 @@ async def test_a_certificate_that_nobody_knows(tmp_path: Path, seen: Seen) -> No
     with Port() as port:
         tls = {"certificate": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
         listen = [{"address": str(port), "tls": tls}]
-        async with FakeRegistry() as mirror, served(tmp_path, mirror, listen=listen):
-            async with strict(tmp_path, f"https://{port}") as node:
-                unknown = await node.refused()
-                node.containerd.hosts_toml("k8s.gcr.io", hosts_toml(f"http://{port}", only=True))
-                seen(unknown, await node.refused())
+        async with (
+            FakeRegistry() as mirror,
+            served(tmp_path, mirror, listen=listen),
+            strict(tmp_path, f"https://{port}") as node,
+        ):
+            unknown = await node.refused()
+            node.containerd.hosts_toml("k8s.gcr.io", hosts_toml(f"http://{port}", only=True))
+            seen(unknown, await node.refused())
 
 
 async def test_nobody_has_it(tmp_path: Path, seen: Seen) -> None:
-    async with FakeRegistry() as mirror, served(tmp_path, mirror) as entrepot:
-        async with strict(tmp_path, entrepot.url) as node:
-            seen(await node.refused("k8s.gcr.io/pause:9.9"))
+    async with (
+        FakeRegistry() as mirror,
+        served(tmp_path, mirror) as entrepot,
+        strict(tmp_path, entrepot.url) as node,
+    ):
+        seen(await node.refused("k8s.gcr.io/pause:9.9"))
 
 
 async def test_what_curl_tells_of_it(tmp_path: Path, seen: Seen) -> None:
@@ -255,17 +261,17 @@ async def test_only_for_who_says_who_he_is(tmp_path: Path, pause_index: Index, s
     async with FakeRegistry() as mirror:
         mirror.put_image("pause", "3.1", pause_index)
         auth = {"htpasswd": str(users), "required": True}
-        async with served(tmp_path, mirror, auth=auth) as entrepot:
-            async with strict(tmp_path, entrepot.url) as node:
-                seen(await node.refused())
+        async with (
+            served(tmp_path, mirror, auth=auth) as entrepot,
+            strict(tmp_path, entrepot.url) as node,
+        ):
+            seen(await node.refused())
 
 
 async def test_not_signed(tmp_path: Path, pause_index: Index, seen: Seen) -> None:
     key = tmp_path / "cosign.pub"
-    await run(
-        "sh", "-c", f"openssl ecparam -genkey -name prime256v1 -noout | openssl ec -pubout -out {key}",
-        environment=plain_environment(tmp_path),
-    )  # fmt: skip
+    making = f"openssl ecparam -genkey -name prime256v1 -noout | openssl ec -pubout -out {key}"
+    await run("sh", "-c", making, environment=plain_environment(tmp_path))
     async with FakeRegistry() as mirror:
         mirror.put_image("pause", "3.1", pause_index)
         async with served(tmp_path, mirror, {"verify": [{"cosign": str(key)}]}) as entrepot:

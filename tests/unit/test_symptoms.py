@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symptoms import PAGE, missing, tests_named
+from symptoms import PAGE, missing, sources
 
 TESTS = Path(__file__).parents[1]
 SAMPLE = """\
@@ -19,7 +19,7 @@ dial tcp 10.0.0.5:5000: … refused
 
 
 def test_every_text_comes_from_a_test_and_every_test_has_a_text() -> None:
-    named = tests_named(PAGE.read_text())
+    named = sources(PAGE.read_text())
     assert {file for file, _ in named} == {"e2e/test_symptoms.py"}
     tree = ast.parse((TESTS / "e2e" / "test_symptoms.py").read_text())
     tests = {node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)}
