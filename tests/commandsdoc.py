@@ -13,11 +13,13 @@ from entrepot.cli import main
 _HEAD = """\
 # Commands
 
-What `entrepot COMMAND --help` says, of every command; `make reference` writes this page, and a test compares it.
+What `entrepot COMMAND --help` says, of every command; `make reference` writes this page, and a
+test compares it.
 
-Those that look at images ask the running server through its admin listener, as the user that it runs as or as root, for they
-read the token in CACHE/admin-token; without a server they open the cache directory themselves. So they take `--config`, `--preset`
-and `--cache` as `entrepot serve` does. With Docker: `docker compose exec entrepot entrepot ls`.
+Those that look at images ask the running server through its admin listener, as the user that it
+runs as or as root, for they read the token in CACHE/admin-token; without a server they open the
+cache directory themselves. So they take `--config`, `--preset` and `--cache` as `entrepot serve`
+does. With Docker: `docker compose exec entrepot entrepot ls`.
 
 """
 

@@ -25,11 +25,13 @@ KEYS = Path(__file__).parent / "data" / "config-keys.yaml"
 _HEAD = """\
 # Settings, key by key
 
-[`config/entrepot.yaml`](../config/entrepot.yaml) is the same with examples, as a file to copy lines from; your own file holds only what
-differs from it. `make reference` writes this page from the code, and a test compares it. `entrepot check-config FILE` finds mistakes.
+[`config/entrepot.yaml`](../config/entrepot.yaml) is the same with examples, as a file to copy
+lines from; your own file holds only what differs from it. `make reference` writes this page from
+the code, and a test compares it. `entrepot check-config FILE` finds mistakes.
 
-Durations are `250ms`, `30s`, `10m`, `1h30m`, or a number of seconds; sizes `512MiB`, `100GiB`, or a number of bytes; rates a size a
-second, as `2MiB/s`. Files are relative to the directory of the file they stand in. In patterns * is anything.
+Durations are `250ms`, `30s`, `10m`, `1h30m`, or a number of seconds; sizes `512MiB`, `100GiB`, or
+a number of bytes; rates a size a second, as `2MiB/s`. Files are relative to the directory of the
+file they stand in. In patterns * is anything.
 """
 
 
@@ -65,7 +67,7 @@ def sections(path: Path = KEYS) -> dict[str, Section]:
 def unexplained(told: Mapping[str, Section]) -> list[str]:
     """List what is in the models and not told, or told and in no model."""
     real = {f"{one.__name__}.{key}" for one in models() for key in written_keys(one)}
-    said = {f"{name}.{key}" for name, section in told.items() for key in section.keys}  # noqa: SIM118
+    said = {f"{name}.{key}" for name, section in told.items() for key in section.keys}
     return sorted(real ^ said)
 
 
