@@ -6,7 +6,7 @@ ARGS   ?=
 # Twice quiet: warnings of old build scripts are for others to read, errors are still told.
 PIP     = $(BIN)/pip -qq --disable-pip-version-check
 
-.PHONY: run test check format bench lock clean rules pages reference
+.PHONY: run test check format bench lock clean rules metrics pages reference
 
 run: $(VENV)/.run
 	@$(BIN)/entrepot serve --cache var/cache $(ARGS)
@@ -30,6 +30,10 @@ bench: $(VENV)/.dev
 # The table of contract rules and the tests that cover them, made from the tests' own marks.
 rules: $(VENV)/.dev
 	$(BIN)/python tests/rules.py > docs/contract-coverage.md
+
+# The page of what is counted, made from the counters.
+metrics: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/metricsdoc.py > docs/metrics.md
 
 # What entrepot setup says, in the pages of docs/clients.
 pages: $(VENV)/.dev

@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 
-from entrepot.assembly import assemble, intake_of, library_of, prefetch_of
-from entrepot.config import Address, AdminSettings, ClientSettings, ListenSettings, Settings
+from entrepot.activation import Handed
+from entrepot.assembly import appointments_of, intake_of, library_of, open_lasting, prefetch_of
+from entrepot.config import (
+    Address,
+    AdminSettings,
+    ClientSettings,
+    ConfigError,
+    ListenSettings,
+    Problem,
+    Reloaded,
+    Settings,
+    applicable,
+)
 from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
+from entrepot.generation import Generation, Generations
+from entrepot.mirror.history import History
+from entrepot.mirror.intake import Intake
+from entrepot.mirror.library import Library
+from entrepot.mirror.overview import Overview
+from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.schedule import keep_appointments
 from entrepot.store.layout import Layout
 from entrepot.store.secretfile import keep_secret
 from entrepot.store.upkeep import Upkeep
-from entrepot.tasks import TaskOwner
-from entrepot.web.access import Access
+from entrepot.tasks import TaskOwner, owned
+from entrepot.trust.pinfile import PinsInvalid
 from entrepot.web.admin import admin_application
 from entrepot.web.adminapi import AdminApi
 from entrepot.web.carryapi import CarryApi
 from entrepot.web.connection import Listener
 from entrepot.web.crowd import Crowd
+from entrepot.web.entrance import Entrance
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.guard import Guard
-from entrepot.web.passwords import Passwords
 from entrepot.web.prefetchapi import PrefetchApi
 from entrepot.web.renewed import Renewed
+from entrepot.web.status.pages import StatusPages
 from entrepot.web.tlsdoor import TlsDoor
+
+_BACKLOG = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -41,50 +63,144 @@ class Server:
     The addresses are host:port, with the real port where the settings say 0.
     """
 
-    services: Services
-    upkeep: Upkeep
+    generations: Generations
     crowd: Crowd
+    library: Library
+    intake: Intake
+    prefetch: Prefetch
+    _schedule: TaskOwner
+    doors: list[Door] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
+    _appointments: asyncio.Task[None] | None = None
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def services(self) -> Services:
+        """What answers new requests; another after each reload."""
+        return self.generations.current.services
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What looks after the cache."""
+        return self.generations.lasting.upkeep
+
+    async def reload(self, load: Callable[[], Settings]) -> Reloaded:
+        """Go by the settings that `load`, run in a thread, gives; nothing in progress is disturbed.
+
+        ConfigError when they cannot be used: then everything stays as it was.
+        """
+        async with self._reloading:
+            before = self.generations.current.settings
+            try:
+                wanted = await asyncio.to_thread(load)
+                settings = applicable(before, wanted)
+                generation = await self._prepare(settings)
+            except ConfigError as error:
+                log.warning("settings.refused", reason=str(error))
+                raise
+            self._succeed(generation)
+            if settings.offline != before.offline:  # else what was switched at run time stays
+                await self.generations.lasting.outbound.set_offline(settings.offline)
+            done = Reloaded.of(before, wanted, settings)
+            told = log.warning if done.restart else log.info
+            told(
+                "settings.reloaded",
+                changed=", ".join(done.changed),
+                only_after_a_restart=", ".join(done.restart),
+            )
+            return done
+
+    async def _prepare(self, settings: Settings) -> Generation:
+        try:
+            return await self.generations.prepare(settings)
+        except (OSError, ValueError, PinsInvalid) as error:
+            raise ConfigError([Problem("the settings", 0, "", str(error))]) from error
+
+    def appoint(self, settings: Settings) -> None:
+        """Fetch ahead at the times that `settings` say, and at no others."""
+        if self._appointments is not None:
+            self._appointments.cancel()
+            self._appointments = None
+        if appointments := appointments_of(settings):
+            self._appointments = self._schedule.start(
+                keep_appointments(self.prefetch, appointments), name="prefetch"
+            )
+
+    def _succeed(self, generation: Generation) -> None:
+        """Exchange everything between two requests: there is no await in it."""
+        settings, services = generation.settings, generation.services
+        self.generations.succeed(generation)
+        self.crowd.most, self.crowd.most_per_address = _most(settings.clients)
+        keep = tuple(map(str, settings.cache.keep))
+        self.library.follow(services.names, keep, lambda: services.manifests.rules)
+        self.intake.follow(services.names, settings.private)
+        self.prefetch.follow(
+            services.names, services.tags, services.blobs, settings.timeouts.headers
+        )
+        self.appoint(settings)
+        for door, listen in zip(self.doors, settings.listen, strict=True):
+            door.lead_to(generation, listen)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listening address, and the handler behind it."""
+
+    listener: Listener
+    entrance: Entrance
+
+    def lead_to(self, generation: Generation, listen: ListenSettings) -> None:
+        """Let `generation` answer what comes from now on."""
+        self.entrance.lead_to(_frontend(generation, listen), generation.use)
+        self.listener.follow(generation.settings.clients)
+
+
+def _frontend(generation: Generation, listen: ListenSettings) -> Frontend:
+    services = generation.services
+    default = services.names.canonical(listen.registry) if listen.registry else None
+    return Frontend(services, default, generation.access)
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Server]:
+async def running(
+    settings: Settings,
+    load: Callable[[], Settings] | None = None,
+    handed: Handed | None = None,
+) -> AsyncIterator[Server]:
     """Start everything, yield, stop everything in the opposite order.
 
-    Needs no mirror to be reachable (P28). Raises StoreError when the cache directory cannot be
-    used and OSError when an address cannot be bound; nothing is left running then.
+    Needs no mirror to be reachable (P28). `load` reads the settings anew, for whoever asks the
+    admin listener to; `handed` has sockets that are open already. Raises StoreError when the cache
+    directory cannot be used and OSError when an address cannot be bound; nothing is left running
+    then.
     """
+    handed = handed or Handed()
     async with AsyncExitStack() as stack:
-        services, upkeep = await assemble(settings, stack)
-        server = Server(services, upkeep, _crowd(settings.clients))
+        lasting = await open_lasting(settings, stack)
+        generations = Generations(lasting)
+        stack.push_async_callback(generations.aclose)
+        generation = await generations.prepare(settings)
+        generations.succeed(generation)
+        library = library_of(generation.services, lasting.upkeep, settings)
+        server = Server(
+            generations,
+            Crowd(*_most(settings.clients)),
+            library,
+            intake_of(library, settings),
+            prefetch_of(generation.services, settings, stack),
+            await stack.enter_async_context(owned("schedule")),
+        )
+        server.appoint(settings)
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
-        access = await _access(settings, renewals)
-        prefetch = prefetch_of(services, settings, stack)
         if settings.admin is not None:
-            guard = await _guard(settings.admin, Layout(settings.cache.path))
-            library = library_of(services, upkeep, settings)
-            apis = (
-                AdminApi(library),
-                CarryApi(intake_of(library, settings)),
-                PrefetchApi(prefetch),
-            )
-            admin = web.AppRunner(
-                admin_application(services.metrics, lambda: server.ready, guard, *apis),
-                access_log=None,
-                handle_signals=False,
-            )
-            server.admin_address = await _listen(stack, admin, settings.admin)
+            await _admin(stack, server, settings.admin, load, handed)
         for listen in settings.listen:
-            default = services.names.canonical(listen.registry) if listen.registry else None
-            listener = Listener(
-                Frontend(services, default, access),
-                settings.clients,
-                server.crowd,
-                services.metrics,
-            )
+            entrance = Entrance(_frontend(generation, listen), generation.use)
+            listener = Listener(entrance, settings.clients, server.crowd, lasting.metrics)
+            server.doors.append(Door(listener, entrance))
             runner = web.ServerRunner(
                 listener,
                 handle_signals=False,
@@ -92,12 +208,16 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 shutdown_timeout=settings.timeouts.drain / 2,
             )
             if listen.tls is None:
-                address = await _listen(stack, runner, listen)
+                address = await _listen(stack, runner, listen, handed)
             else:
-                address = await _listen_tls(stack, runner, listener, listen, renewals)
+                address = await _listen_tls(
+                    stack, runner, listener, listen, renewals=renewals, handed=handed
+                )
             server.addresses.append(address)
+        for unused in handed:
+            log.warning("listen.not_wanted", address=unused, reason="no setting listens there")
         server.ready = True
-        upkeep.start()
+        lasting.upkeep.start()
         try:
             yield server
         finally:
@@ -105,7 +225,53 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             log.info("server.draining", seconds=settings.timeouts.drain)
 
 
-def _crowd(clients: ClientSettings) -> Crowd:
+async def _admin(
+    stack: AsyncExitStack,
+    server: Server,
+    admin: AdminSettings,
+    load: Callable[[], Settings] | None,
+    handed: Handed,
+) -> None:
+    """Open the admin listener."""
+
+    async def reload() -> Reloaded:
+        if load is None:
+            raise ConfigError([Problem("the settings", 0, "", "are not from a file")])
+        return await server.reload(load)
+
+    guard = await _guard(admin, server.upkeep.cache.store.layout)
+    pages = await asyncio.to_thread(StatusPages.load, await _overview(stack, server))
+    application = admin_application(
+        server.generations.lasting.metrics,
+        lambda: server.ready,
+        guard,
+        AdminApi(server.library, reload),
+        CarryApi(server.intake),
+        PrefetchApi(server.prefetch),
+        pages,
+    )
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    server.admin_address = await _listen(stack, runner, admin, handed)
+
+
+async def _overview(stack: AsyncExitStack, server: Server) -> Overview:
+    """Look on, and remember how it went."""
+    lasting = server.generations.lasting
+    history = History(lasting.metrics.tally, time.time)
+    owner = await stack.enter_async_context(owned("history"))
+    _ = owner.start(history.run(), name="samples")
+    return Overview(
+        library=server.library,
+        fills=lasting.fills,
+        metrics=lasting.metrics,
+        history=history,
+        registries=lambda: server.services.manifests.registries,
+        private=lambda: server.generations.current.settings.private,
+        clock=time.time,
+    )
+
+
+def _most(clients: ClientSettings) -> tuple[int, int | None]:
     """As many clients as are allowed, but none that would leave us without descriptors."""
     most = connections_within(current_limit())
     if clients.connections > most:
@@ -115,29 +281,24 @@ def _crowd(clients: ClientSettings) -> Crowd:
             possible=most,
             reason="this process may not open more files: see LimitNOFILE, ulimit -n",
         )
-    return Crowd(min(clients.connections, most), clients.connections_per_address)
+    return min(clients.connections, most), clients.connections_per_address
 
 
-async def _listen(stack: AsyncExitStack, runner: web.BaseRunner, address: Address) -> str:
+async def _listen(
+    stack: AsyncExitStack, runner: web.BaseRunner, address: Address, handed: Handed
+) -> str:
     """Listen at `address` and tell it with the port that was taken: 0 means any."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, address.host, address.port, backlog=1024)
+    open_already = handed.take(address.host, address.port)
+    site: web.BaseSite
+    if open_already is not None:
+        site = web.SockSite(runner, open_already, backlog=_BACKLOG)
+    else:
+        site = web.TCPSite(runner, address.host, address.port, backlog=_BACKLOG)
     await site.start()
     port = int(runner.addresses[0][1])
     return str(Address(host=address.host, port=port))
-
-
-async def _access(settings: Settings, renewals: TaskOwner) -> Access:
-    passwords = None
-    if settings.auth.htpasswd is not None:
-        users = Renewed([settings.auth.htpasswd], settings.auth.users)
-        await users.load()
-        _ = renewals.start(users.keep_fresh(), name="htpasswd")
-        passwords = Passwords(lambda: users.value)
-    for warning in settings.exposures():
-        log.warning("settings.exposed", reason=warning)
-    return Access(settings.private, settings.auth.required, passwords)
 
 
 async def _guard(admin: AdminSettings, layout: Layout) -> Guard:
@@ -157,7 +318,9 @@ async def _listen_tls(
     runner: web.BaseRunner,
     listener: Listener,
     listen: ListenSettings,
+    *,
     renewals: TaskOwner,
+    handed: Handed,
 ) -> str:
     """Listen with TLS, and look after the certificate; tells the address with the port taken."""
     assert listen.tls is not None
@@ -167,6 +330,7 @@ async def _listen_tls(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     door = TlsDoor(listener, lambda: context.value)
-    port = await door.open(listen.host, listen.port)
+    open_already = handed.take(listen.host, listen.port)
+    port = await door.open(listen.host, listen.port, open_already)
     stack.push_async_callback(door.aclose)
     return str(Address(host=listen.host, port=port))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -26,6 +27,8 @@ from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
+from entrepot.mirror.mirrors import Mirrors, Registries
+from entrepot.mirror.mirrorstates import MirrorStates
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
 from entrepot.mirror.prefetch import Prefetch
@@ -34,7 +37,7 @@ from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
 from entrepot.mirror.room import Room
 from entrepot.mirror.rules import Rules
-from entrepot.mirror.schedule import Appointment, keep_appointments
+from entrepot.mirror.schedule import Appointment
 from entrepot.mirror.signaturerules import signature_table
 from entrepot.mirror.signatures import Signatures
 from entrepot.mirror.signingdoor import SigningDoor
@@ -49,20 +52,42 @@ from entrepot.store.closure import Closure
 from entrepot.store.opening import opened
 from entrepot.store.upkeep import Upkeep, UpkeepRules, open_upkeep
 from entrepot.tasks import TaskOwner
+from entrepot.trust.cosign import SignatureTable
 from entrepot.trust.pinloading import load_pins, shipped_pins
-from entrepot.upstream.certificates import Certificates
-from entrepot.upstream.gate import Gates
-from entrepot.upstream.mirror import MirrorClient
 from entrepot.upstream.outbound import Outbound
 from entrepot.web.frontend import Services
-
-F = TypeVar("F", bound=Flights[Any, Any])
 
 log = structlog.get_logger(__name__)
 
 
-async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Upkeep]:
-    """Open the cache and make everything that listeners ask; `stack` closes it again.
+@dataclass(slots=True)
+class Lasting:
+    """What outlasts a change of the settings: the cache, what fills it, and the switch."""
+
+    metrics: Metrics
+    upkeep: Upkeep
+    outbound: Outbound
+    mirrors: Mirrors
+    memory: ManifestMemory
+    room: Room
+    fills: Fills
+    states: MirrorStates
+    ledger: Ledger
+
+    def follow(self, settings: Settings, services: Services) -> None:
+        """Go by `settings` from now on, and by what was made of them."""
+        registries, cache = services.manifests.registries, settings.cache
+        self.states.registries = registries
+        self.memory.resize(cache.memory)
+        self.upkeep.follow(_upkeep_rules(settings))
+        self.room.cost = RefetchCost(registries, time.monotonic)
+        self.room.forget = services.manifests.forget
+        self.room.follow(_limits(cache), _keeping(cache, services.names))
+        self.fills.follow(_fill_rules(settings))
+
+
+async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
+    """Open the cache and what works on it; `stack` closes it again.
 
     Raises StoreError when the cache directory cannot be used, PinsInvalid when a file of pins.
     """
@@ -74,63 +99,95 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Services,
         open_upkeep(cache, metrics.upkeep, _upkeep_rules(settings), forgotten=memory.drop)
     )
     outbound = _outbound(settings, metrics)
-    registries = await _registries(settings, outbound, stack)
-    rules = await asyncio.to_thread(rules_of, settings)
+    mirrors = Mirrors(outbound, metrics)
+    stack.push_async_callback(mirrors.aclose)
     ledger = await _ledger(catalog, stack)
-    owner = TaskOwner("flights")
+    owner = TaskOwner("sweep")
     stack.push_async_callback(owner.aclose)
-    _ = owner.start(sweep_partials(store, settings.cache.unfinished, time.time), name="sweep")
-    names = _names(settings)
-    room = _room(settings.cache, store, catalog, metrics, names)
-    room.cost = RefetchCost(registries, time.monotonic)
+    sweep = sweep_partials(store, settings.cache.unfinished, time.time)
+    _ = owner.start(sweep, name="sweep of partials")
+    room = _room(settings.cache, store, catalog, metrics, _names(settings))
     stack.push_async_callback(room.aclose)
     await room.start()
     fills = Fills(store, room, metrics, _fill_rules(settings))
     stack.push_async_callback(fills.aclose)
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
+    states = MirrorStates({}, time.monotonic)
+    metrics.registry.register(states)
+    return Lasting(metrics, upkeep, outbound, mirrors, memory, room, fills, states, ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What takes time to make of the settings, or may fail."""
+
+    registries: Registries
+    rules: Rules
+    signing: SignatureTable
+
+
+async def make(
+    lasting: Lasting, settings: Settings, before: Mapping[str, Registry] | None = None
+) -> Made:
+    """Read the files that the settings name, and make the clients of mirrors last.
+
+    OSError, ValueError or PinsInvalid when one cannot be used; nothing is left open then.
+    """
+    rules = await asyncio.to_thread(rules_of, settings)
+    signing = await asyncio.to_thread(signature_table, settings.registries)
+    return Made(await lasting.mirrors.registries(settings, before), rules, signing)
+
+
+def services_of(
+    lasting: Lasting, settings: Settings, made: Made, owner: TaskOwner, stack: AsyncExitStack
+) -> Services:
+    """Make everything that listeners ask; flights are `owner`'s, and `stack` takes them back."""
+
+    def flights(name: str) -> Flights[Any, Any]:
+        made: Flights[Any, Any] = Flights(owner, name)
+        # What they wait for will not come when Entrepot goes offline.
+        stack.callback(lasting.outbound.on_offline(lambda: made.interrupt(_gone_offline())))
+        return made
+
+    cache, upkeep, metrics = lasting.upkeep.cache, lasting.upkeep, lasting.metrics
     manifests = Manifests(
-        registries=registries,
-        store=store,
-        catalog=catalog,
-        room=room,
-        flights=_stopped(outbound, Flights(owner, "manifest")),
+        registries=made.registries,
+        store=cache.store,
+        catalog=cache.catalog,
+        room=lasting.room,
+        flights=flights("manifest"),
         metrics=metrics,
         overtake_s=settings.timeouts.overtake,
         negative_ttl_s=settings.tags.negative_ttl,
         clock=time.time,
         suspect=upkeep.scrub.check,
-        ledger=ledger,
-        memory=memory,
+        ledger=lasting.ledger,
+        memory=lasting.memory,
         private=settings.private,
-        rules=rules,
+        rules=made.rules,
     )
-    room.forget = manifests.forget
-    tags = Tags(manifests, catalog, _stopped(outbound, Flights(owner, "tag")))
-    closure = Closure(catalog, store)
+    tags = Tags(manifests, cache.catalog, flights("tag"))
+    closure = Closure(cache.catalog, cache.store)
     services = Services(
-        names=names,
+        names=_names(settings),
         manifests=manifests,
         tags=tags,
-        blobs=_blobs(manifests, fills, upkeep, _stopped(outbound, Flights(owner, "blob size"))),
-        listings=_listings(manifests, tags, _stopped(outbound, Flights(owner, "list"))),
-        offline=OfflineDoor(outbound, manifests, tags, closure, settings.offline_serves_incomplete),
+        blobs=_blobs(manifests, lasting.fills, upkeep, flights("blob size")),
+        listings=_listings(manifests, tags, flights("list")),
+        offline=OfflineDoor(
+            lasting.outbound, manifests, tags, closure, settings.offline_serves_incomplete
+        ),
         metrics=metrics,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
         setup=offer_of(settings),
     )
-    return await _with_signatures(services, settings, owner), upkeep
-
-
-async def _with_signatures(services: Services, settings: Settings, owner: TaskOwner) -> Services:
-    """Put a door before the manifests, if any registry's images have to be signed."""
-    table = await asyncio.to_thread(signature_table, settings.registries)
-    if not table.rules:
+    if not made.signing.rules:
         return services
-    flights: Flights[Any, Any] = Flights(owner, "signature")
-    _ = _stopped(services.offline.outbound, flights)
-    check = Signatures(table, flights, services.metrics, time.time, settings.tags.negative_ttl)
+    check = Signatures(
+        made.signing, flights("signature"), metrics, time.time, settings.tags.negative_ttl
+    )
     door = SigningDoor(check, services.tags, services.blobs, services.listings)
     return replace(services, signatures=door)
 
@@ -160,18 +217,18 @@ def intake_of(library: Library, settings: Settings) -> Intake:
 
 
 def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:
-    """Make what fetches ahead, and have it keep its appointments; `stack` ends both."""
+    """Make what fetches ahead; `stack` ends it."""
     prefetch = Prefetch(services.names, services.tags, services.blobs, settings.timeouts.headers)
     stack.push_async_callback(prefetch.aclose)
-    appointments = [
+    return prefetch
+
+
+def appointments_of(settings: Settings) -> list[Appointment]:
+    """Tell what is to be fetched ahead at which times."""
+    return [
         Appointment(rule.at, Order(rule.names, rule.platforms, "schedule"))
         for rule in settings.prefetch
     ]
-    if appointments:
-        owner = TaskOwner("schedule")
-        stack.push_async_callback(owner.aclose)
-        _ = owner.start(keep_appointments(prefetch, appointments), name="prefetch")
-    return prefetch
 
 
 async def assemble_at_rest(settings: Settings, stack: AsyncExitStack) -> Library:
@@ -242,15 +299,16 @@ def _names(settings: Settings) -> NameTable:
 def _room(
     settings: CacheSettings, store: BlobStore, catalog: Catalog, metrics: Metrics, names: NameTable
 ) -> Room:
-    patterns = (each for rule in settings.keep for each in rule.patterns)
-    return Room(
-        store,
-        catalog,
-        time.time,
-        metrics.cache,
-        limits=Limits(settings.max_size, settings.min_free),
-        keeping=Keeping(patterns, names),
-    )
+    limits, keeping = _limits(settings), _keeping(settings, names)
+    return Room(store, catalog, time.time, metrics.cache, limits=limits, keeping=keeping)
+
+
+def _limits(settings: CacheSettings) -> Limits:
+    return Limits(settings.max_size, settings.min_free)
+
+
+def _keeping(settings: CacheSettings, names: NameTable) -> Keeping:
+    return Keeping((each for rule in settings.keep for each in rule.patterns), names)
 
 
 def _fill_rules(settings: Settings) -> FillRules:
@@ -267,12 +325,6 @@ def _outbound(settings: Settings, metrics: Metrics) -> Outbound:
     return outbound
 
 
-def _stopped(outbound: Outbound, flights: F) -> F:
-    """Have them stopped when Entrepot goes offline: what they wait for will not come."""
-    outbound.on_offline(lambda: flights.interrupt(_gone_offline()))
-    return flights
-
-
 def _gone_offline() -> Offline:
     return Offline("Entrepot has just gone offline")
 
@@ -282,23 +334,3 @@ async def _ledger(catalog: Catalog, stack: AsyncExitStack) -> Ledger:
     await ledger.start()
     stack.callback(ledger.aclose)
     return ledger
-
-
-async def _registries(
-    settings: Settings, outbound: Outbound, stack: AsyncExitStack
-) -> dict[str, Registry]:
-    registries = {}
-    certificates = Certificates()
-    gates = Gates()  # a mirror's limits are the mirror's, however many registries it stands for
-    for name, registry in settings.registries.items():
-        mirrors = []
-        for mirror in registry.mirrors:
-            client = MirrorClient(
-                name, mirror, settings.timeouts, gates, outbound=outbound, certificates=certificates
-            )
-            await client.start()
-            stack.push_async_callback(client.aclose)
-            mirrors.append(client)
-        ttl_s = settings.tags.ttl if registry.tag_ttl is None else registry.tag_ttl
-        registries[name] = Registry(name, tuple(mirrors), ttl_s)
-    return registries

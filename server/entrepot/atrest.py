@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeAlias
 
 from entrepot.assembly import (
-    assemble,
     assemble_at_rest,
     intake_of,
     library_of,
+    open_lasting,
     prefetch_of,
 )
 from entrepot.config import Settings
+from entrepot.generation import Generations
 from entrepot.metrics import Metrics
 from entrepot.web.admin import Api, admin_application
 from entrepot.web.adminapi import AdminApi
@@ -34,10 +35,13 @@ async def at_rest(settings: Settings, token: str, *, fetching: bool = False) -> 
     async with AsyncExitStack() as stack:
         apis: list[Api]
         if fetching:
-            services, upkeep = await assemble(settings, stack)
-            library = library_of(services, upkeep, settings)
-            once = settings.model_copy(update={"prefetch": ()})
-            apis = [PrefetchApi(prefetch_of(services, once, stack))]
+            lasting = await open_lasting(settings, stack)
+            generations = Generations(lasting)
+            stack.push_async_callback(generations.aclose)
+            generations.succeed(await generations.prepare(settings))
+            services = generations.current.services
+            library = library_of(services, lasting.upkeep, settings)
+            apis = [PrefetchApi(prefetch_of(services, settings, stack))]
         else:
             library = await assemble_at_rest(settings, stack)
             apis = []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,7 +17,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
+_END = b"# EOF\n"  # of OpenMetrics, once, at the very end
+_CONTENT = frozenset({"manifest", "blob"})
+_HITS = frozenset({"hit", "join", "revalidated", "stale"})  # no download for this one
 _LATENCY_BUCKETS_S = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 25, 60, 300)
 
 
@@ -97,11 +104,91 @@ class RelayMetrics:
         )
 
 
+class FillMetrics:
+    """How downloads end, and how long clients wait for their beginning."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ended = Counter(
+            "entrepot_fills_ended",
+            "Blob downloads that came to an end, by registry and outcome (whole, relayed, failed).",
+            ["registry", "outcome"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "entrepot_fill_seconds",
+            "Seconds that a blob download took, by outcome.",
+            ["outcome"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.readers = Gauge(
+            "entrepot_fill_readers",
+            "Clients that are sent a blob while it is downloaded.",
+            registry=registry,
+        )
+        self.wait_seconds = Histogram(
+            "entrepot_fill_wait_seconds",
+            "Seconds that a client waited until a download had begun, by source (fill: it was begun"
+            " for it; join: it was in progress).",
+            ["source"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
+class MirrorMetrics:
+    """What is asked of mirrors, and what comes back."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "entrepot_mirror_attempts",
+            "Questions to mirrors, by registry, mirror and outcome.",
+            ["registry", "mirror", "outcome"],
+            registry=registry,
+        )
+        self.fetched = Counter(
+            "entrepot_mirror_bytes",
+            "Blob bytes received from mirrors, by registry and mirror.",
+            ["registry", "mirror"],
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "entrepot_mirror_answer_seconds",
+            "Seconds from a question to a mirror to the head of its answer, by registry, mirror and"
+            " kind (manifest, blob).",
+            ["registry", "mirror", "kind"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.openings = Counter(
+            "entrepot_mirror_openings",
+            "Times that a mirror's breaker opened, or stayed open for longer, by registry and"
+            " mirror.",
+            ["registry", "mirror"],
+            registry=registry,
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums since the start, for whoever shows them; requests are those for content."""
+
+    requests: int = 0
+    hits: int = 0
+    errors: int = 0
+    sent_bytes: int = 0
+    fetched_bytes: int = 0
+    fetched_from: defaultdict[tuple[str, str], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
+
+
 class Metrics:
     """Counters with their label sets resolved once: the hot path pays for an addition only."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        self.tally = Tally()
         self._requests = Counter(
             "entrepot_requests",
             "Requests answered, by registry, kind (manifest, blob, tags, referrers, ping, other),"
@@ -122,19 +209,9 @@ class Metrics:
             ["registry"],
             registry=self.registry,
         )
-        self._attempts = Counter(
-            "entrepot_mirror_attempts",
-            "Questions to mirrors, by registry, mirror and outcome.",
-            ["registry", "mirror", "outcome"],
-            registry=self.registry,
-        )
-        self._fetched = Counter(
-            "entrepot_mirror_bytes",
-            "Blob bytes received from mirrors, by registry and mirror.",
-            ["registry", "mirror"],
-            registry=self.registry,
-        )
+        self.mirror = MirrorMetrics(self.registry)
         self.fills = Gauge("entrepot_fills", "Blob downloads in progress.", registry=self.registry)
+        self.fill = FillMetrics(self.registry)
         self.relay = RelayMetrics(self.registry)
         self.stale = Counter(
             "entrepot_stale_answers",
@@ -158,10 +235,16 @@ class Metrics:
         self._process: CollectorRegistry | None = None
         self._known: dict[tuple[str, ...], Counter] = {}
         self._timers: dict[str, Histogram] = {}
+        self._answers: dict[tuple[str, str, str], Histogram] = {}
 
     def request(self, labels: tuple[str, str, str, str], sent_bytes: int, seconds: float) -> None:
         """Count one finished request; `labels` are registry ("" if none), kind, result, status."""
-        registry, kind, _, _ = labels
+        registry, kind, result, _ = labels
+        if kind in _CONTENT:
+            self.tally.requests += 1
+            self.tally.hits += result in _HITS
+            self.tally.errors += result == "error"
+        self.tally.sent_bytes += sent_bytes
         self._labelled(self._requests, "requests", *labels).inc()
         if sent_bytes:
             self._labelled(self._sent, "sent", registry).inc(sent_bytes)
@@ -172,11 +255,25 @@ class Metrics:
 
     def attempt(self, registry: str, mirror: str, outcome: str) -> None:
         """Count one question to one mirror."""
-        self._labelled(self._attempts, "attempts", registry, mirror, outcome).inc()
+        self._labelled(self.mirror.attempts, "attempts", registry, mirror, outcome).inc()
+
+    def answered(self, registry: str, mirror: str, kind: str, seconds: float) -> None:
+        """Count how long a mirror took to begin an answer."""
+        key = (registry, mirror, kind)
+        timer = self._answers.get(key)
+        if timer is None:
+            timer = self._answers[key] = self.mirror.answer_seconds.labels(*key)
+        timer.observe(seconds)
+
+    def opened(self, registry: str, mirror: str) -> None:
+        """Count one opening of a mirror's breaker."""
+        self._labelled(self.mirror.openings, "openings", registry, mirror).inc()
 
     def fetched(self, registry: str, mirror: str, count: int) -> None:
         """Count blob bytes received."""
-        self._labelled(self._fetched, "fetched", registry, mirror).inc(count)
+        self._labelled(self.mirror.fetched, "fetched", registry, mirror).inc(count)
+        self.tally.fetched_bytes += count
+        self.tally.fetched_from[registry, mirror] += count
 
     def rejected(self, registry: str, mirror: str) -> None:
         """Count one download that did not verify."""
@@ -190,24 +287,25 @@ class Metrics:
         """Count one connection of a client that was not let in, or cut off."""
         self._labelled(self._refused, "refused", reason).inc()
 
-    def render(self) -> bytes:
-        """What was counted here, in the text exposition format, UTF-8."""
-        return generate_latest(self.registry)
+    def render(self, *, openmetrics: bool = False) -> bytes:
+        """What was counted here, in the text format of Prometheus or of OpenMetrics, UTF-8."""
+        return _writer(openmetrics)(self.registry)
 
-    async def scrape(self) -> bytes:
+    async def scrape(self, *, openmetrics: bool = False) -> bytes:
         """What `render` tells and what could leak: tasks, memory, open files, Python's garbage."""
         self._tasks.set(len(asyncio.all_tasks()))
+        ours = self.render(openmetrics=openmetrics)
         # The kernel is asked through files below /proc, which is nothing for the loop's thread.
-        return self.render() + await asyncio.to_thread(self._render_process)
+        return ours.removesuffix(_END) + await asyncio.to_thread(self._render_process, openmetrics)
 
-    def _render_process(self) -> bytes:
+    def _render_process(self, openmetrics: bool) -> bytes:  # noqa: FBT001 - for to_thread
         if self._process is None:
             # Without our prefix: under the names that everybody's dashboards know.
             self._process = CollectorRegistry()
             ProcessCollector(registry=self._process)
             PlatformCollector(registry=self._process)
             GCCollector(registry=self._process)
-        return generate_latest(self._process)
+        return _writer(openmetrics)(self._process)
 
     def _labelled(self, counter: Counter, family: str, *labels: str) -> Counter:
         key = (family, *labels)
@@ -215,6 +313,10 @@ class Metrics:
         if known is None:
             known = self._known[key] = counter.labels(*labels)
         return known
+
+
+def _writer(openmetrics: bool) -> Callable[[CollectorRegistry], bytes]:  # noqa: FBT001
+    return openmetrics_text if openmetrics else generate_latest
 
 
 def _offline(registry: CollectorRegistry) -> tuple[Gauge, Counter]:

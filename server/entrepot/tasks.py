@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -63,3 +64,13 @@ class TaskOwner:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+
+
+@asynccontextmanager
+async def owned(name: str) -> AsyncIterator[TaskOwner]:
+    """An owner for the length of a block."""
+    owner = TaskOwner(name)
+    try:
+        yield owner
+    finally:
+        await owner.aclose()

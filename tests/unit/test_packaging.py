@@ -120,6 +120,17 @@ def test_wheel_has_types_and_every_settings_file(wheel: zipfile.ZipFile) -> None
     assert {"entrepot/py.typed", *settings} - set(wheel.namelist()) == set()
 
 
+def test_wheel_has_all_that_the_status_page_is_made_of(wheel: zipfile.ZipFile) -> None:
+    pages = ROOT / "server" / "entrepot" / "web" / "status"
+    parts = {
+        path.relative_to(ROOT / "server").as_posix()
+        for path in pages.iterdir()
+        if path.suffix in {".html", ".css", ".js"}
+    }
+    assert len(parts) > 9
+    assert parts - set(wheel.namelist()) == set()
+
+
 def test_wheel_has_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.partition("/")[0] for name in wheel.namelist()}
     assert tops == {"entrepot", "entrepot_defaults", f"entrepot-{__version__}.dist-info"}

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from entrepot.tasks import TaskOwner
+from entrepot.tasks import TaskOwner, owned
 
 
 async def forever() -> None:
@@ -124,3 +124,10 @@ async def test_what_is_cancelled_has_ended_and_others_may_follow() -> None:
     await asyncio.sleep(0)
     assert not second.done()
     await owner.aclose()
+
+
+async def test_what_is_owned_for_a_block_ends_with_it() -> None:
+    async with owned("test") as owner:
+        task = owner.start(forever(), name="work")
+        await asyncio.sleep(0)
+    assert task.cancelled()

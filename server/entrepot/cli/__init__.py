@@ -25,10 +25,13 @@ _COMMANDS = {
     "offline": "entrepot.cli.offline",
     "pins": "entrepot.cli.pins",
     "prefetch": "entrepot.cli.prefetch",
+    "reload": "entrepot.cli.reload",
     "rm": "entrepot.cli.rm",
     "scrub": "entrepot.cli.scrub",
     "serve": "entrepot.cli.serve",
     "setup": "entrepot.cli.setup",
+    "status": "entrepot.cli.status",
+    "top": "entrepot.cli.top",
     "verify": "entrepot.cli.verify",
     "why": "entrepot.cli.why",
 }

@@ -83,6 +83,22 @@ class AdminClient:
         finally:
             connection.close()
 
+    def events(self, path: str) -> Iterator[Document]:
+        """Ask, and read the data of events as they come (Server-Sent Events)."""
+        connection = self.connect()
+        try:
+            answer = self._sent(connection, "GET", path, {}, None)
+            while line := answer.readline():
+                name, _, data = line.decode().partition(":")
+                if name == "data":
+                    document = json.loads(data)
+                    assert isinstance(document, dict)
+                    yield document
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _broken(error) from error
+        finally:
+            connection.close()
+
     def bring(
         self,
         path: str,

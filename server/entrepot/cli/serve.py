@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import structlog
 
+from entrepot.activation import Handed, notify
 from entrepot.allocator import keep_buffers
-from entrepot.app import running
+from entrepot.app import Server, running
 from entrepot.config import ConfigError, Settings, load_settings
 from entrepot.descriptors import raise_limit
 from entrepot.errors import StoreError, StoreLocked, StoreTooNew
 from entrepot.log import configure_log
+from entrepot.tasks import owned
 from entrepot.trust.pinfile import PinsInvalid
 
 log = structlog.get_logger("entrepot")
@@ -41,7 +46,7 @@ log = structlog.get_logger("entrepot")
     "--listen", metavar="HOST:PORT", help="Where to listen, instead of what the configuration says."
 )
 def serve(config: Path | None, preset: str | None, cache: Path | None, listen: str | None) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; SIGHUP reads the settings anew.
 
     Exit status 2 for a configuration with mistakes, 1 when the cache directory or an address
     cannot be used.
@@ -51,8 +56,12 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
         overrides["cache"] = {"path": cache.absolute()}
     if listen is not None:
         overrides["listen"] = listen
+
+    def load() -> Settings:
+        return load_settings(config, preset=preset, overrides=overrides)
+
     try:
-        settings = load_settings(config, preset=preset, overrides=overrides)
+        settings = load()
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -60,7 +69,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
     keep_buffers()
     raise_limit()
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, load))
     except PinsInvalid as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -69,12 +78,16 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
         sys.exit(1)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, load: Callable[[], Settings]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as server:
+    handed = Handed.on(os.environ)
+    async with owned("reloads") as reloads, running(settings, load, handed) as server:
+        loop.add_signal_handler(
+            signal.SIGHUP, lambda: reloads.start(_reload(server, load), name="SIGHUP")
+        )
         log.info(
             "server.ready",
             listen=",".join(server.addresses),
@@ -84,7 +97,21 @@ async def _serve(settings: Settings) -> None:
         )
         if settings.log.format == "text":
             click.echo(_hint(server.addresses[0]), err=True)
+        notify(os.environ, "READY=1", f"STATUS=serving {server.services.names.served}")
         await stop.wait()
+        notify(os.environ, "STOPPING=1")
+
+
+async def _reload(server: Server, load: Callable[[], Settings]) -> None:
+    now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notify(os.environ, "RELOADING=1", f"MONOTONIC_USEC={now_us}")
+    try:
+        _ = await server.reload(load)
+    except ConfigError:
+        told = "STATUS=the settings were refused: see the log"
+    else:
+        told = f"STATUS=serving {server.services.names.served}"
+    notify(os.environ, "READY=1", told)
 
 
 def _told(error: StoreError | OSError, settings: Settings) -> str:

@@ -13,6 +13,7 @@ from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSetting
 from entrepot.config.loading import default_path, load_settings, preset_path, written_registry
 from entrepot.config.mirrors import MirrorSettings, TagRuleSettings
 from entrepot.config.problems import ConfigError, Problem
+from entrepot.config.reloading import Reloaded, applicable
 from entrepot.config.routes import RedirectRule
 from entrepot.config.settings import (
     CacheSettings,
@@ -45,12 +46,14 @@ __all__ = [
     "Problem",
     "RedirectRule",
     "RegistrySettings",
+    "Reloaded",
     "Settings",
     "TagRuleSettings",
     "TagSettings",
     "TimeoutSettings",
     "TlsSettings",
     "TrustSettings",
+    "applicable",
     "default_path",
     "load_settings",
     "preset_path",

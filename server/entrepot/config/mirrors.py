@@ -170,6 +170,12 @@ class MirrorSettings(Frozen):
             tags=[TagRule.parse(rule.repository, rule.match, rule.replace) for rule in self.tags],
         )
 
+    @property
+    def read_at_start(self) -> bool:
+        """Whether files are read once, at the start: certificates, and a proxy's login."""
+        ways: tuple[MirrorSettings | RedirectRule, ...] = (self, *self.redirects)
+        return any(way.ca is not None or way.proxy_credentials is not None for way in ways)
+
 
 def default_name(url: object) -> str:
     """Name a mirror after its host and port; any text will do for a url that is refused anyway."""

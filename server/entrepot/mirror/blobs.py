@@ -158,7 +158,8 @@ class Blobs:
             if not fill.public and not self.manifests.privacy.covers(image.registry):
                 await self._confirm(image, digest, deadline)
                 fill.publish()
-            await _opened(fill, deadline)
+            with self.metrics.fill.wait_seconds.labels(source).time():
+                await _opened(fill, deadline)
             await reader.open()
             await _opened(fill, deadline)  # again: what it had may be wrong and gone by now
         except BaseException:

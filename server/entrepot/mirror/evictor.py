@@ -53,6 +53,15 @@ class Evicted:
         return self + Evicted(-other.images, -other.blobs, -other.partials, -other.bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class NextToGo:
+    """An image that eviction would take; `bytes` are of what no other image needs."""
+
+    name: str
+    bytes: int
+    used_at: float
+
+
 @dataclass(slots=True)
 class Evictor:
     """Carries out one pass; `clock` is the wall clock, `wanted` the bytes still to be freed.
@@ -91,6 +100,16 @@ class Evictor:
             more = youngest is not None
             if roots := [*carried, *page]:
                 carried = await self._from(roots, youngest)
+
+    async def stalest(self, most: int) -> tuple[NextToGo, ...]:
+        """Tell what would go first, among those not used for longest. Raises StoreError."""
+        page, _ = await self._page()
+        candidates = await read_candidates(self.accounts.catalog, page)
+        now = self.clock()
+        by_root = {one.root.digest: one for one in candidates}
+        images = [one for one in await self._images(candidates, now) if not one.spared]
+        images.sort(key=lambda image: -image.staleness(now))
+        return tuple(_next_to_go(image, by_root[image.root]) for image in images[:most])
 
     async def _page(self) -> tuple[list[Root], float | None]:
         """Read on; the youngest's time of use, or None when nothing comes after."""
@@ -183,6 +202,17 @@ class Evictor:
         """Leave processor and disk to others for three quarters of the time, if nobody waits."""
         rest_s = 0.0 if self.accounts.urgent else min(_REST * worked_s, _LONGEST_REST_S)
         await asyncio.sleep(rest_s)
+
+
+def _next_to_go(image: Image, candidate: Candidate) -> NextToGo:
+    root = candidate.root
+    names = [f"{registry}/{repository}:{tag}" for registry, repository, tag in candidate.names]
+    if not names:
+        names = [
+            f"{root.registry}/{root.repository}@{root.digest}" if root.registry else root.digest
+        ]
+    freed = sum(part.size for part in candidate.parts.values() if part.digest in image.own)
+    return NextToGo(", ".join(sorted(names)), freed, image.used_at)
 
 
 def _carried(later: Sequence[Image]) -> Sequence[Image]:

@@ -38,14 +38,13 @@ from entrepot.mirror.window import Window
 from entrepot.store.blobs import BlobStore
 from entrepot.store.partial import Partial
 
-_UNKNOWN_BYTES = 64 * 1024 * 1024
-"""Room to ask for while nobody has said how long the blob is."""
+_UNKNOWN_BYTES = 64 * 1024 * 1024  # to ask for while nobody has said how long the blob is
 _SPARE_BYTES = 1024 * 1024  # names and journals take room as well
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fill:
     """The download of one digest; `run` is its whole life, the rest is for its readers.
 
@@ -83,8 +82,6 @@ class Fill:
         there = self._partial.written.total if self._partial is not None else 0
         return f"<Fill {self.wanted.digest} {state} {there}/{self.size}>"
 
-    # -- for readers ---------------------------------------------------------------------------
-
     @property
     def opened(self) -> bool:
         """A mirror has answered: what there is to say in the response's head is known."""
@@ -100,6 +97,11 @@ class Fill:
         self._published = True
         if self._partial is not None:
             self._partial.public = True
+
+    @property
+    def fetch(self) -> Fetch | None:
+        """What brings the bytes; None before it is known what is missing."""
+        return self._fetch
 
     @property
     def sources(self) -> str:
@@ -169,8 +171,6 @@ class Fill:
         if stored is None:
             raise TransferBroken(f"{self.wanted.digest}: gone from the cache")
         return stored.file
-
-    # -- the fill itself -----------------------------------------------------------------------
 
     async def run(self) -> None:
         """Fetch until the blob is whole, verified and durable; raises nothing but cancellation.

@@ -17,6 +17,7 @@ from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.oci.digest import Digest
 from entrepot.store.blobs import BlobStore
 from entrepot.tasks import TaskOwner
+from entrepot.upstream.mirror import MirrorClient
 
 PLACED_WITHIN_S = 10.0
 """A stop waits so long for what is whole and proved to be put in place and entered."""
@@ -33,18 +34,21 @@ class Fills:
     set_aside: SetAside = field(default_factory=SetAside)
     relays: Relays = field(init=False)
     _running: dict[Digest, Fill] = field(default_factory=dict)
+    _alive: dict[Fill, float] = field(default_factory=dict)
     _tasks: dict[Digest, asyncio.Task[None]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("fills"))
 
     def __post_init__(self) -> None:
         self.relays = Relays(self.rules, self.set_aside, self.metrics)
+        self.metrics.fill.readers.set_function(lambda: sum(len(fill.places) for fill in self))
+
+    def __iter__(self) -> Iterator[Fill]:
+        """Every fill that has not ended, those that nobody can join any more among them."""
+        return iter(tuple(self._alive))
 
     def __len__(self) -> int:
         return len(self._running)
-
-    def __iter__(self) -> Iterator[Fill]:
-        return iter(tuple(self._running.values()))
 
     async def changed(self, patience_s: float) -> None:
         """Return when a fill begins or ends, or after `patience_s`."""
@@ -77,10 +81,25 @@ class Fills:
         fill = Fill(wanted, self.store, self.room, self.metrics, self.relays)
         self._running[wanted.digest] = fill
         task = self._owner.start(fill.run(), name=str(wanted.digest))
+        self._alive[fill] = asyncio.get_running_loop().time()
         self._tasks[wanted.digest] = task
         self._tell()
         task.add_done_callback(lambda _: self._ended(fill))
         return fill, True
+
+    def age_s(self, fill: Fill) -> float:
+        """Tell how long ago one that has not ended was begun."""
+        return asyncio.get_running_loop().time() - self._alive[fill]
+
+    async def released(self, mirrors: frozenset[MirrorClient]) -> None:
+        """Return when no download in progress may ask any of `mirrors`."""
+        while using := [f for f in self if not mirrors.isdisjoint(f.wanted.registry.mirrors)]:
+            await using[0].wait_ended()
+        await self.relays.released(mirrors)
+
+    def follow(self, rules: FillRules) -> None:
+        """Begin new downloads by other rules."""
+        self.rules = self.relays.rules = rules
 
     async def settled(self) -> None:
         """Wait until the fills in progress now have ended, each in its own way."""
@@ -113,6 +132,10 @@ class Fills:
 
     def _ended(self, fill: Fill) -> None:
         """End of the task, even of one cancelled before it ran a single step."""
+        began = self._alive.pop(fill)
+        outcome = _outcome(fill)
+        self.metrics.fill.ended.labels(fill.wanted.registry.name, outcome).inc()
+        self.metrics.fill.seconds.labels(outcome).observe(asyncio.get_running_loop().time() - began)
         if self._running.get(fill.wanted.digest) is fill:
             del self._running[fill.wanted.digest], self._tasks[fill.wanted.digest]
         fill.abandon()
@@ -121,3 +144,10 @@ class Fills:
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _outcome(fill: Fill) -> str:
+    """Name how it ended: `whole` also when it was proved and then not kept."""
+    if fill.window is not None:
+        return "relayed" if fill.window.proved else "failed"
+    return "whole" if fill.size is not None and fill.ready(0, whole=True) == fill.size else "failed"

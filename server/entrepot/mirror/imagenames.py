@@ -45,6 +45,15 @@ def image_glob(text: str, names: NameTable) -> str:
     return f"{whole}[:@]*"
 
 
+def search_glob(text: str, names: NameTable) -> str:
+    """Find what somebody types into a search field anywhere in a name; nothing in it is special."""
+    plain = text.strip()
+    registry, slash, rest = plain.partition("/")
+    known = names.canonical(registry) if slash else None
+    found = "".join(f"[{one}]" if one in _WILD else one for one in (rest if known else plain))
+    return f"{known}/*{found}*" if known else f"*{found}*"
+
+
 def keep_pattern(text: str, names: NameTable) -> str:
     """Write what is to be kept with the registry's own name; what is no pattern stays as it is."""
     registry, path = _parted(text.strip(), names)

@@ -64,6 +64,10 @@ class Intake:
     _pins: Pins | None = None
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def follow(self, names: NameTable, private: frozenset[str]) -> None:
+        """Go by other settings from now on."""
+        self.names, self.private = names, private
+
     async def judge(self, text: str, digest: Digest) -> Verdict:
         """Tell what becomes of the image `digest` that somebody calls `text`."""
         try:

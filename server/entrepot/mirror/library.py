@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from entrepot.errors import DigestInvalid, NameInvalid, NotHere
 from entrepot.mirror.fills import Fills
-from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern
+from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern, search_glob
 from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.origins import Origins
@@ -132,6 +132,14 @@ class Library:
         self._take_out = TakeOut(room.accounts, room.leases, room.clock, lambda d: room.forget(d))  # noqa: PLW0108 - may be set later
         self.upkeep.sweep.in_use = lambda digest: digest in room.leases
 
+    def follow(
+        self, names: NameTable, rules: tuple[str, ...], load_rules: Callable[[], Rules]
+    ) -> None:
+        """Go by other settings from now on."""
+        self.names, self.rules, self.load_rules = names, rules, load_rules
+        ledger = self.ledger or Ledger(self.room.catalog, self.room.clock)
+        self.origins = Origins(names, self.room.catalog, ledger, load_rules)
+
     # -- looking -----------------------------------------------------------------------------
 
     async def images(
@@ -141,6 +149,13 @@ class Library:
         await self.room.catalog.flush()
         glob = image_glob(pattern, self.names) if pattern else None
         return await self.inventory.images(glob, after, limit)
+
+    async def search(
+        self, text: str, after: str | None = None, limit: int = PAGE
+    ) -> tuple[ImageRecord, ...]:
+        """List images whose names have `text` in them, as `images` does."""
+        await self.room.catalog.flush()
+        return await self.inventory.images(search_glob(text, self.names), after, limit)
 
     async def image(self, text: str) -> ImageRecord:
         """Find one image; NotHere, or NameInvalid and the like."""

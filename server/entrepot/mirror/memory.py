@@ -28,6 +28,10 @@ class ManifestMemory:
     def __contains__(self, digest: Digest) -> bool:
         return digest in self._manifests
 
+    def resize(self, capacity_bytes: int) -> None:
+        """Hold no more than so many bytes from the next manifest on."""
+        self._capacity = capacity_bytes
+
     def get(self, digest: Digest) -> Manifest | None:
         """The manifest; counts as a use."""
         manifest = self._manifests.get(digest)

@@ -10,7 +10,7 @@ import structlog
 
 from entrepot.errors import StoreError
 from entrepot.mirror.accounts import Accounts
-from entrepot.mirror.evictor import WARM_S, Evicted, Evictor
+from entrepot.mirror.evictor import WARM_S, Evicted, Evictor, NextToGo
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.leases import Leases
 from entrepot.mirror.watermarks import Limits
@@ -79,6 +79,11 @@ class Passes:
     async def changed(self) -> None:
         """Return when something has gone, or a pass is over."""
         await self._changed.wait()
+
+    async def stalest(self, most: int) -> tuple[NextToGo, ...]:
+        """Tell what would go first. Raises StoreError."""
+        keeping = self.keeping.with_more(await list_keeps(self.accounts.catalog))
+        return await self._evictor(keeping, self._to_low_mark).stalest(most)
 
     async def aclose(self) -> None:
         """Begin no more passes, and wait for the end of this one; safe to call twice."""

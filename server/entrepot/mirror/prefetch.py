@@ -64,6 +64,10 @@ class Prefetch:
     def __post_init__(self) -> None:
         self.courtesy = Courtesy(self.blobs.fills)
 
+    def follow(self, names: NameTable, tags: Tags, blobs: Blobs, deadline_s: float) -> None:
+        """Ask by other settings from now on, also for what is left of jobs in progress."""
+        self.names, self.tags, self.blobs, self.deadline_s = names, tags, blobs, deadline_s
+
     # -- jobs ----------------------------------------------------------------------------------
 
     def start(self, order: Order) -> Job:

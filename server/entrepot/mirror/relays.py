@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.mirror.window import LEFT_BEHIND_S, WINDOW_BYTES, Checkpoint, Window
 from entrepot.store.threads import DiskThreads
 from entrepot.tasks import TaskOwner
+from entrepot.upstream.mirror import MirrorClient
 
 TOTAL_BYTES = 128 << 20
 """All relays together use no more memory than this."""
@@ -49,6 +51,7 @@ class Relays:
     budget: Budget = field(default_factory=lambda: Budget(TOTAL_BYTES))
     threads: DiskThreads = field(default_factory=lambda: DiskThreads("entrepot-relay", _THREADS))
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("relays"))
+    _alone: dict[asyncio.Task[None], Wanted] = field(default_factory=dict)
 
     def fetch(
         self,
@@ -112,14 +115,25 @@ class Relays:
         fetch.answered = True
         relay = self.over(fetch, window, lambda: self._wrong(fetch, base))
         try:
-            _ = self._owner.start(self._run(relay), name=str(wanted.digest))
+            task = self._owner.start(self._run(relay), name=str(wanted.digest))
         except RuntimeError as error:
             window.close()
             raise TransferBroken("the server is stopping") from error
+        self._alone[task] = wanted
+        task.add_done_callback(self._alone.pop)
         log.info(
             "relay.alone", digest=str(wanted.digest), at=base.at, proves=base.hasher is not None
         )
         return relay
+
+    async def released(self, mirrors: frozenset[MirrorClient]) -> None:
+        """Return when no relay of one reader may ask any of `mirrors`."""
+        while using := [
+            task
+            for task, wanted in self._alone.items()
+            if not mirrors.isdisjoint(wanted.registry.mirrors)
+        ]:
+            await asyncio.wait(using)
 
     async def aclose(self) -> None:
         """Stop them and wait until all memory is given back; safe to call twice."""

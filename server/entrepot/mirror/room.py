@@ -13,7 +13,7 @@ import structlog
 from entrepot.errors import DiskFull, NoRoom, StoreError
 from entrepot.metrics import CacheMetrics
 from entrepot.mirror.accounts import Accounts, Amounts, Demand
-from entrepot.mirror.evictor import Evicted
+from entrepot.mirror.evictor import Evicted, NextToGo
 from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.leases import Leases
 from entrepot.mirror.passes import Passes
@@ -76,6 +76,13 @@ class Room:
         self.metrics.limit.set(self.limits.max_size or 0)
         await self.accounts.recount()
         _ = self._watch.start(self._look_after(), name="look after the disk")
+
+    def follow(self, limits: Limits, keeping: Keeping) -> None:
+        """Go by other limits, and keep other images, from now on."""
+        self.limits = self._passes.limits = limits
+        self.keeping = self._passes.keeping = keeping
+        self.metrics.limit.set(limits.max_size or 0)
+        self.look()
 
     async def aclose(self) -> None:
         """Stop, after the images that are being removed now; safe to call twice."""
@@ -161,6 +168,10 @@ class Room:
         Images that are kept or being pulled stay. For a disk that is full.
         """
         return await self._free(Demand(wanted_bytes))
+
+    async def next_to_go(self, most: int) -> tuple[NextToGo, ...]:
+        """Tell which images would be evicted first, were there no room. Raises StoreError."""
+        return await self._passes.stalest(most)
 
     async def _free(self, demand: Demand) -> bool:
         self.accounts.demands.append(demand)

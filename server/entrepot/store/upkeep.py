@@ -58,12 +58,17 @@ class Upkeep:
     _sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     _scrubbing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _suspects: set[Digest] = field(default_factory=set)
+    _ruled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> None:
         """Begin, in the background."""
         _ = self._owner.start(self._sweep_for_ever(), name="sweep")
-        if self.rules.scrub_rate is not None:
-            _ = self._owner.start(self._scrub_for_ever(self.rules.scrub_rate), name="scrub")
+        _ = self._owner.start(self._scrub_for_ever(), name="scrub")
+
+    def follow(self, rules: UpkeepRules) -> None:
+        """Go by other rules from the next look on."""
+        self.rules = rules
+        self._ruled.set()
 
     async def aclose(self) -> None:
         """Stop whatever is going on; safe to call twice."""
@@ -142,11 +147,15 @@ class Upkeep:
         swept_at = await time_note(self.cache.catalog, SWEPT)
         return swept_at is None or not 0 <= self.clock() - swept_at < self.rules.sweep_every_s
 
-    async def _scrub_for_ever(self, ceiling: int) -> None:
-        every_s = self.rules.scrub_every_s
+    async def _scrub_for_ever(self) -> None:
         while True:
+            every_s, ceiling = self.rules.scrub_every_s, self.rules.scrub_rate
+            if ceiling is None:
+                await self._until_ruled(None)
+                continue
             try:
-                await asyncio.sleep(min(await self.scrub.due_in(every_s), _LOOK_EVERY_S))
+                if await self._until_ruled(min(await self.scrub.due_in(every_s), _LOOK_EVERY_S)):
+                    continue
                 if await self.scrub.due_in(every_s) <= 0:
                     totals = await self.cache.catalog.totals()
                     rate = rate_for(totals.bytes, totals.blobs, every_s, ceiling)
@@ -155,6 +164,16 @@ class Upkeep:
             except StoreError as error:
                 log.warning("scrub.broken_off", reason=str(error))
                 await asyncio.sleep(_AFTER_FAILURE_S)
+
+    async def _until_ruled(self, seconds: float | None) -> bool:
+        """Wait for other rules; False when there were none for so long."""
+        self._ruled.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ruled.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _has_blobs(self) -> bool:
         blobs = self.cache.store.layout.blobs

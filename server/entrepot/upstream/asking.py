@@ -11,6 +11,7 @@ import structlog
 
 from entrepot.config import MirrorSettings
 from entrepot.errors import AttemptError
+from entrepot.metrics import Metrics
 from entrepot.upstream.authentication import Authenticator
 from entrepot.upstream.blobanswer import BlobAnswer
 from entrepot.upstream.gate import Gate, Slot
@@ -41,7 +42,10 @@ class Asker:
         authenticator: Authenticator,
         *,
         stall_s: float,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._about = (registry, settings.name)
+        self._metrics = metrics
         self.health = Health(lambda transition: self._note("", transition))
         self.hosts = Hosts(self._note)
         self.quota = QuotaWatch()
@@ -133,9 +137,10 @@ class Asker:
         asked_at = loop.time()
         answer = await self._requester.send(question)
         now = loop.time()
-        self.health.record_latency(
-            now - asked_at, "blob" if question.kind is Kind.BLOB else "manifest"
-        )
+        kind = "blob" if question.kind is Kind.BLOB else "manifest"
+        self.health.record_latency(now - asked_at, kind)
+        if self._metrics is not None:
+            self._metrics.answered(*self._about, kind, now - asked_at)
         quota = parse_quota(answer.first_headers)
         if quota is not None:
             self.quota.see(quota, now)
@@ -150,6 +155,8 @@ class Asker:
     def _note(self, host: str, transition: Transition) -> None:
         where = {"host": host} if host else {}
         if transition.opened:
+            if self._metrics is not None and not host:
+                self._metrics.opened(*self._about)
             self._log.warning(
                 "mirror.opened",
                 **where,

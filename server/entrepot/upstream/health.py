@@ -11,6 +11,7 @@ from entrepot.errors import (
     AttemptError,
     MirrorFailed,
     MirrorLied,
+    MirrorNotFound,
     MirrorSilent,
     MirrorThrottled,
     MirrorUnreachable,
@@ -54,12 +55,14 @@ class Health:
         "_tell",
         "_times",
         "_trial_until",
+        "last_failure",
         "latency",
         "throttled_until",
         "throughput",
     )
 
     def __init__(self, tell: Callable[[Transition], None] | None = None) -> None:
+        self.last_failure: tuple[float, str] | None = None
         self.latency: float | None = None
         self.throughput: float | None = None
         self.throttled_until = 0.0
@@ -78,6 +81,12 @@ class Health:
             state = f"open until {self._open_until:.1f}"
         throttled = f", throttled until {self.throttled_until:.1f}" if self.throttled_until else ""
         return f"<Health {state}{throttled}>"
+
+    def state(self, now: float) -> str:
+        """Name the breaker's state: closed, open, or half_open when the next try may close it."""
+        if self._open_until is None:
+            return "closed"
+        return "open" if now < self._open_until else "half_open"
 
     def available(self, now: float) -> bool:
         """Whether the mirror may be asked ahead of a last resort."""
@@ -117,6 +126,8 @@ class Health:
         if not error.asked:
             self.abandon_trial(now)
             return
+        if _counts(error):
+            self.last_failure = (now, str(error))
         if error.elsewhere:
             self.record_success(now)
             return
@@ -170,6 +181,11 @@ class Health:
 
 def _averaged(average: float | None, latest: float) -> float:
     return latest if average is None else average + _WEIGHT * (latest - average)
+
+
+def _counts(error: AttemptError) -> bool:
+    """Whether it is for an operator to know: 404 is an answer like any other (P15)."""
+    return not isinstance(error, MirrorNotFound)
 
 
 def _points(error: AttemptError) -> int:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
 
 from yarl import URL
 
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import (
     BlockPage,
-    DigestInvalid,
     MirrorFailed,
     MirrorLied,
     MirrorNotFound,
     MirrorSilent,
 )
+from entrepot.metrics import Metrics
 from entrepot.oci.digest import Digest
-from entrepot.oci.manifest import Manifest, read_manifest
-from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare, is_schema1
+from entrepot.oci.manifest import Manifest
+from entrepot.oci.mediatype import ACCEPT, OCI_INDEX, bare
 from entrepot.oci.reference import Reference, RepositoryName, Tag
 from entrepot.tasks import TaskOwner
 from entrepot.upstream.asking import Asker
@@ -33,6 +32,14 @@ from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfie
 from entrepot.upstream.gate import Gates
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.listing import joined_referrers, next_page, read_tags
+from entrepot.upstream.manifestanswer import (
+    BLOCK_PAGE,
+    LARGEST_MANIFEST_BYTES,
+    ManifestHead,
+    first_hop_size,
+    judge_head,
+    judge_manifest,
+)
 from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.request import Answer, Question
@@ -40,20 +47,10 @@ from entrepot.upstream.tokens import TokenCache
 from entrepot.upstream.tokenserver import TokenServer
 from entrepot.upstream.transport import Transport
 
-LARGEST_MANIFEST_BYTES = 8 << 20
 _LARGE_BYTES = 256 << 10  # from here on parsing and hashing leave the event loop
 _MOST_PAGES = 200
 _NO_SUCH_API = frozenset({400, 405})
 """How registries answer that know no referrers (N-3), beside 404."""
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestHead:
-    """What a HEAD told; `digest` and `size` are None when it did not tell them credibly."""
-
-    digest: Digest | None
-    media_type: str
-    size: int | None
 
 
 class MirrorClient:
@@ -74,6 +71,7 @@ class MirrorClient:
         *,
         outbound: Outbound | None = None,
         certificates: Certificates | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`registry` is the canonical name of the registry that this mirror stands in for.
 
@@ -83,6 +81,7 @@ class MirrorClient:
         """
         self.registry = registry
         self.name = settings.name
+        self._settings, self._timeouts = settings, timeouts
         self.authority = settings.authority
         self.gives_blobs = settings.blobs
         self.streams = settings.limits.streams
@@ -92,7 +91,7 @@ class MirrorClient:
         self._stall_s = timeouts.stall
         self._owner = TaskOwner(f"mirror {settings.name}")
         self._outbound = outbound or Outbound()
-        self._outbound.on_offline(self._hang_up)
+        self._outbound.connected(self._hang_up)
         self._transport = Transport(settings, timeouts, self._outbound, certificates)
         server = TokenServer(self._transport, timeouts.stall)
         self._authenticator = Authenticator(settings, server, TokenCache(self._owner))
@@ -103,6 +102,7 @@ class MirrorClient:
             self._transport,
             self._authenticator,
             stall_s=timeouts.stall,
+            metrics=metrics,
         )
         self.health = self._asker.health
 
@@ -117,10 +117,19 @@ class MirrorClient:
         """Give up token requests and close all connections, streams still open included."""
         await self._owner.aclose()
         await self._transport.aclose()
+        self._outbound.disconnected(self._hang_up)
 
     async def _hang_up(self) -> None:
         await self._owner.cancel()
         await self._transport.hang_up()
+
+    def fits(self, settings: MirrorSettings, timeouts: TimeoutSettings) -> bool:
+        """Whether a new client with these settings would be the same as this one.
+
+        One that reads files as it starts is not: they may have changed.
+        """
+        same = (settings, timeouts) == (self._settings, self._timeouts)
+        return same and not settings.read_at_start
 
     @property
     def offline(self) -> bool:
@@ -166,7 +175,7 @@ class MirrorClient:
             if answer.status not in {200, 405, 501}:
                 raise await self._asker.refusal(answer)
             if answer.status == 200:
-                return _judge_head(answer.response.headers, reference)
+                return judge_head(answer.response.headers, reference)
         manifest = await self.get_manifest(repository, reference)
         return ManifestHead(manifest.digest, manifest.media_type, manifest.size)
 
@@ -183,13 +192,13 @@ class MirrorClient:
                 raise await self._asker.refusal(answer)
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html":
-                raise BlockPage(_BLOCK_PAGE, status=200)
+                raise BlockPage(BLOCK_PAGE, status=200)
             body = await self._read(answer)
         expected = reference if isinstance(reference, Digest) else None
         try:
             if len(body) > _LARGE_BYTES:
-                return await asyncio.to_thread(_judge_manifest, body, headers, expected)
-            return _judge_manifest(body, headers, expected)
+                return await asyncio.to_thread(judge_manifest, body, headers, expected)
+            return judge_manifest(body, headers, expected)
         except ValueError as error:
             raise MirrorLied(str(error), status=200) from error
 
@@ -203,7 +212,7 @@ class MirrorClient:
         async with self._asker.asking(question) as answer:
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html" and answer.status == 200:
-                raise BlockPage(_BLOCK_PAGE, status=200)
+                raise BlockPage(BLOCK_PAGE, status=200)
             coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
             size = None if coded else parse_length(headers.get("Content-Length"))
             if answer.status == 200 and (size or (size == 0 and digest.matches(b""))):
@@ -211,7 +220,7 @@ class MirrorClient:
             unsure = answer.status in {200, 405, 501}
             if not unsure and not (answer.redirected and answer.status in {400, 403}):
                 raise await self._asker.refusal(answer)
-            if answer.redirected and (told := _first_hop_size(answer, digest)) is not None:
+            if answer.redirected and (told := first_hop_size(answer, digest)) is not None:
                 return told
         return await self._probe_blob(repository, digest)
 
@@ -308,7 +317,7 @@ class MirrorClient:
                 raise await self._asker.refusal(answer)
             headers = answer.response.headers
             if bare(headers.get("Content-Type")) == "text/html":
-                raise BlockPage(_BLOCK_PAGE, status=answer.status)
+                raise BlockPage(BLOCK_PAGE, status=answer.status)
             if answer.status == 206:
                 told = parse_content_range(headers.get("Content-Range"))
                 return None if told is None else told.size
@@ -354,44 +363,5 @@ class MirrorClient:
         return name
 
 
-_BLOCK_PAGE = "answered 200 text/html instead of content: a block page?"
-
-
 def _scope(name: RepositoryName) -> str:
     return f"repository:{name}:pull"
-
-
-def _judge_manifest(body: bytes, headers: Mapping[str, str], expected: Digest | None) -> Manifest:
-    plain = decode(body, headers.get("Content-Encoding"), LARGEST_MANIFEST_BYTES)
-    claimed = headers.get("Docker-Content-Digest")
-    return read_manifest(plain, headers.get("Content-Type"), expected=expected, claimed=claimed)
-
-
-def _judge_head(headers: Mapping[str, str], reference: Reference) -> ManifestHead:
-    media_type = bare(headers.get("Content-Type"))
-    if media_type == "text/html":
-        raise BlockPage(_BLOCK_PAGE, status=200)
-    digest = _read_digest(headers.get("Docker-Content-Digest"))
-    if isinstance(reference, Digest):
-        comparable = digest is not None and digest.algorithm == reference.algorithm
-        if comparable and digest != reference and not is_schema1(media_type):
-            raise MirrorLied(f"answered {digest} when asked for {reference}", status=200)
-    coded = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-    size = None if coded else parse_length(headers.get("Content-Length"))
-    return ManifestHead(digest, media_type, size or None)
-
-
-def _read_digest(text: str | None) -> Digest | None:
-    try:
-        return Digest.parse(text) if text else None
-    except DigestInvalid:
-        return None
-
-
-def _first_hop_size(answer: Answer, digest: Digest) -> int | None:
-    """Read the size off a redirect, if it speaks of the blob: else the length is its own body's."""
-    headers = answer.first_headers
-    speaks = _read_digest(headers.get("Docker-Content-Digest")) == digest
-    if not speaks or bare(headers.get("Content-Type")) == "text/html":
-        return None
-    return parse_length(headers.get("Content-Length")) or None

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from entrepot.config import ConfigError, Reloaded
 from entrepot.errors import EntrepotError, NameInvalid, Offline
 from entrepot.mirror.documents import (
     Document,
@@ -30,12 +31,13 @@ from entrepot.mirror.origindocuments import (
     standing_document,
     suspect_document,
 )
+from entrepot.oci.errorcode import ErrorCode, error_body
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
 
 PAGE = 100
 MOST_IMAGES = 1000
-_NO_SERVER = "no server runs on this cache: `offline` in the settings decides how one starts"
+_NO_SERVER = "no server runs on this cache: what is in the settings counts when one starts"
 
 Answer: TypeAlias = Callable[[web.Request], Awaitable[Document]]
 
@@ -43,8 +45,12 @@ Answer: TypeAlias = Callable[[web.Request], Awaitable[Document]]
 class AdminApi:
     """The handlers, and what they ask."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(
+        self, library: Library, reload: Callable[[], Awaitable[Reloaded]] | None = None
+    ) -> None:
+        """`reload` reads the settings anew; None where no server runs."""
         self._library = library
+        self._reload = reload
 
     def add_to(self, application: web.Application, guard: Guard) -> None:
         """Add every route, guarded."""
@@ -66,6 +72,7 @@ class AdminApi:
             ("GET", "/v1/ledger", self.ledger),
             ("GET", "/v1/ledger/mirrors", self.standings),
             ("GET", "/v1/ledger/suspects", self.suspects),
+            ("POST", "/v1/reload", self.reload),
         ):
             router.add_route(method, path, guard.protect(in_json(answer)))
         router.add_post("/v1/verify", guard.protect(self.verify))
@@ -160,6 +167,13 @@ class AdminApi:
         found = await self._library.origins.came_from(mirror, before)
         return {"suspects": [suspect_document(suspect) for suspect in found]}
 
+    async def reload(self, _: web.Request) -> Document:
+        """Read the settings anew; ConfigError, and nothing changes, when they are wrong."""
+        if self._reload is None:
+            raise Offline(_NO_SERVER)
+        done = await self._reload()
+        return {"changed": list(done.changed), "restart": list(done.restart)}
+
     async def verify(self, request: web.Request) -> web.StreamResponse:
         """Hash one image or everything again; a line of JSON for each blob, as it is found.
 
@@ -190,6 +204,9 @@ def in_json(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamRespo
     async def answered(request: web.Request) -> web.StreamResponse:
         try:
             return web.json_response(await answer(request))
+        except ConfigError as error:
+            body = error_body(ErrorCode.UNSUPPORTED, str(error))
+            return web.Response(status=400, body=body, content_type="application/json")
         except EntrepotError as error:
             return refusal(error)
 

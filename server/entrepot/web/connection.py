@@ -204,6 +204,11 @@ class Listener(web.Server):
         self._timer: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
 
+    def follow(self, rules: ClientSettings) -> None:
+        """Hold clients to other rules; how long one may idle counts for new connections."""
+        self.rules = rules
+        self._kwargs["keepalive_timeout"] = rules.idle
+
     def __call__(self) -> Connection:
         """Make the handler of one connection, for asyncio."""
         return Connection(self, loop=self._loop, **self._kwargs)

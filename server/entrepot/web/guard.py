@@ -49,10 +49,13 @@ class Guard:
             return False
         return True
 
+    def is_token(self, told: str) -> bool:
+        """Whether that is the token."""
+        return hmac.compare_digest(told.encode("utf-8", "surrogateescape"), self._token)
+
     def _has_token(self, request: web.BaseRequest) -> bool:
         scheme, _, told = request.headers.get("Authorization", "").partition(" ")
-        given = told.strip().encode("utf-8", "surrogateescape")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
+        return scheme.lower() == "bearer" and self.is_token(told.strip())
 
     def protect(self, handler: Handler) -> Handler:
         """Answer 403 or 401 instead of calling `handler`, unless the request is authorized."""

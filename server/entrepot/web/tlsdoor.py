@@ -41,8 +41,17 @@ class TlsDoor:
         self._sockets: list[socket.socket] = []
         self._owner = TaskOwner("TLS door")
 
-    async def open(self, host: str, port: int) -> int:
+    async def open(self, host: str, port: int, open_already: socket.socket | None = None) -> int:
         """Listen, and tell the port; OSError when that cannot be."""
+        if open_already is not None:
+            self._sockets.append(open_already)
+        else:
+            await self._bind(host, port)
+        for one in self._sockets:
+            _ = self._owner.start(self._accept(one), name="accept")
+        return int(self._sockets[0].getsockname()[1])
+
+    async def _bind(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
@@ -51,9 +60,6 @@ class TlsDoor:
         except BaseException:
             await self.aclose()
             raise
-        for one in self._sockets:
-            _ = self._owner.start(self._accept(one), name="accept")
-        return int(self._sockets[0].getsockname()[1])
 
     async def aclose(self) -> None:
         """Take in nobody any more; those inside are the listener's."""

@@ -143,3 +143,11 @@ def test_bytes_are_taken_to_their_end(server: Scripted) -> None:
     server.status, server.body, server.cut = 404, b"{}", 0
     with pytest.raises(NotFound):
         _ = b"".join(server.client().pieces("/v1/blobs/x"))
+
+
+def test_events_are_read_as_they_come(server: Scripted) -> None:
+    server.body = b': nothing\n\nevent: status\ndata: {"n": 1}\n\nevent: status\ndata: {"n": 2}\n\n'
+    assert list(server.client().events("/status/events")) == [{"n": 1}, {"n": 2}]
+    server.body = b"data: nonsense\n\n"
+    with pytest.raises(Refused, match="broken off"):
+        list(server.client().events("/status/events"))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -139,3 +140,59 @@ def test_an_unknown_preset_is_status_2() -> None:
     result = CliRunner().invoke(main, ["serve", "--preset", "chnia"])
     assert result.exit_code == 2
     assert "china" in result.stderr
+
+
+async def test_sockets_of_the_manager_are_served_on_and_it_is_told(tmp_path: Path) -> None:
+    """As systemd starts it: sockets as descriptors from 3 on, and one to be told at."""
+    told = tmp_path / "notify"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as clients,
+        socket.create_server(("127.0.0.1", 0)) as admin,
+        socket.create_server(("127.0.0.1", 0)) as unwanted,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(str(told))
+        manager.setblocking(False)
+        handed = [clients, admin, unwanted]
+        listen, administer = (f"127.0.0.1:{one.getsockname()[1]}" for one in handed[:2])
+        file = written(tmp_path, listen=listen, admin=administer)
+        # A shell puts them in place and becomes the server, which so has the shell's number.
+        moves = "".join(
+            f" {3 + number}<&{one.fileno()}" for number, one in reversed(list(enumerate(handed)))
+        )
+        script = f'exec env LISTEN_PID=$$ LISTEN_FDS=3 NOTIFY_SOCKET={told} "$@"{moves}'
+        one = await asyncio.create_subprocess_exec(
+            "bash",
+            "-c",
+            script,
+            "bash",
+            sys.executable,
+            "-m",
+            "entrepot",
+            "serve",
+            "--config",
+            str(file),
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=[each.fileno() for each in handed],
+        )
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                assert "listen.not_wanted" in await line_with(one, "listen.not_wanted")
+                loop = asyncio.get_running_loop()
+                assert (await loop.sock_recv(manager, 200)).startswith(b"READY=1\nSTATUS=serving")
+                assert (await ask(listen, "GET", "/v2/")).status == 200
+                assert (await ask(administer, "GET", "/readyz")).status == 200
+                one.send_signal(signal.SIGHUP)
+                assert (await loop.sock_recv(manager, 200)).startswith(b"RELOADING=1\n")
+                assert (await loop.sock_recv(manager, 200)).startswith(b"READY=1\n")
+                file.write_text("tags: {tll: 1}")
+                one.send_signal(signal.SIGHUP)
+                assert (await loop.sock_recv(manager, 200)).startswith(b"RELOADING=1\n")
+                assert b"were refused" in await loop.sock_recv(manager, 200)
+                one.terminate()
+                assert await loop.sock_recv(manager, 200) == b"STOPPING=1"
+                assert await one.wait() == 0
+        finally:
+            if one.returncode is None:
+                one.kill()
+                await one.wait()

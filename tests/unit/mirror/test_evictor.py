@@ -83,6 +83,19 @@ class Cache:
         ).run()
         return self.total - before
 
+    async def stalest(self, most: int) -> list[tuple[str, int]]:
+        evictor = Evictor(
+            accounts=self.accounts,
+            leases=self.leases,
+            keeping=Keeping(map(ImagePattern.parse, self.keep)),
+            cost=self.costs,
+            clock=lambda: NOW,
+            forget=self.forgotten.extend,
+            told=lambda _: None,
+            wanted=lambda: 0,
+        )
+        return [(one.name, one.bytes) for one in await evictor.stalest(most)]
+
     async def has(self, *names: str) -> list[str]:
         """Those of `names` that are there, by the catalog and by the disk, which must agree."""
         found = []
@@ -234,3 +247,15 @@ async def test_what_comes_into_use_while_its_rows_go_is_entered_again(
     assert (evicted.images, evicted.blobs) == (1, 2)
     assert await cache.has("m", "a", "b") == ["a"]
     leases[0].release()
+
+
+async def test_what_would_go_first_is_told_and_nothing_goes(cache: Cache) -> None:
+    cache.keep.append(f"localhost/any@{d('layer of kept')}")
+    await cache.put("kept", NOW - 9 * DAY_S, "layer of kept")
+    await cache.put("old", NOW - 5 * DAY_S, "shared", "layer of old")
+    await cache.put("middle", NOW - 3 * DAY_S, "shared")
+    await cache.put("young", NOW - 1.0, "layer of young")
+    told = await cache.stalest(5)
+    assert told == [("r/images:old", 2 * SIZE), ("r/images:middle", SIZE)]
+    assert await cache.stalest(1) == told[:1]
+    assert await cache.has("kept", "old", "middle", "young") == ["kept", "old", "middle", "young"]

@@ -73,3 +73,19 @@ async def test_an_interrupted_fill_tells_why_and_the_next_goes_on_with_it(tmp_pa
         assert started
         await layer.fills.settled()
         assert (again.size, again.failed) == (len(data), False)
+
+
+async def test_how_fills_end_is_counted(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", DATA)
+        missing = Digest.of(b"nowhere")
+        for digest in (Digest.of(DATA), missing):
+            fill, _ = layer.fills.join(Wanted(digest, layer.registry, PAUSE.repository))
+            assert list(layer.fills) == [fill]
+            await layer.fills.settled()
+        assert list(layer.fills) == []
+        text = layer.metrics.render().decode()
+        for outcome in ("whole", "failed"):
+            labels = f'{{outcome="{outcome}",registry="registry.example"}}'
+            assert f"entrepot_fills_ended_total{labels} 1.0" in text
+        assert "entrepot_fill_readers 0.0" in text

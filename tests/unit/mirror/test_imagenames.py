@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from entrepot.errors import DigestInvalid, NameInvalid, TagInvalid
-from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern
+from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern, search_glob
 from entrepot.mirror.names import NameTable
 
 NAMES = NameTable({"docker.io": [], "registry.k8s.io": ["k8s.gcr.io"], "quay.io": ["q"]})
@@ -81,3 +81,18 @@ def test_a_pattern_to_keep_has_the_registrys_own_name() -> None:
     assert keep_pattern(" docker.io/busybox ", NAMES) == "docker.io/library/busybox"
     assert keep_pattern("docker.io/*", NAMES) == "docker.io/*"
     assert keep_pattern("team/app:1", NAMES) == "team/app:1"
+
+
+@pytest.mark.parametrize(
+    ("typed", "glob"),
+    [
+        ("pau", "*pau*"),
+        (" k8s.gcr.io/pau ", "registry.k8s.io/*pau*"),
+        ("k8s.gcr.io/", "registry.k8s.io/**"),
+        ("team/app:v1", "*team/app:v1*"),
+        ("a*[b]?", "*a[*][[]b][?]*"),
+        ("", "**"),
+    ],
+)
+def test_what_is_typed_into_a_search_field(typed: str, glob: str) -> None:
+    assert search_glob(typed, NAMES) == glob

@@ -253,3 +253,10 @@ def test_whatever_happens_it_comes_back_in_bounded_time(steps: list[str]) -> Non
             case _:
                 now += 10
     assert health.available(now + LONGEST_COOL_DOWN_S + TRIAL_S)
+
+
+def test_the_state_has_a_name() -> None:
+    health = Health()
+    assert health.state(0) == "closed"
+    health.record_failure(DEAD, 0)
+    assert (health.state(9.9), health.state(10)) == ("open", "half_open")

@@ -57,6 +57,29 @@ async def test_the_switch_goes_both_ways_and_stops_the_last_comer_first() -> Non
     assert stopped == ["second", "first"]
 
 
+async def test_connections_go_last_and_what_was_taken_back_is_not_called() -> None:
+    outbound, stopped = Outbound(), list[str]()
+
+    async def hang_up() -> None:
+        stopped.append("connections")
+
+    async def user() -> None:
+        stopped.append("user")
+
+    async def gone() -> None:
+        stopped.append("gone")
+
+    outbound.on_offline(user)
+    take_back = outbound.on_offline(gone)
+    outbound.connected(hang_up)
+    outbound.connected(gone)
+    take_back()
+    outbound.disconnected(gone)
+    outbound.disconnected(gone)
+    await outbound.set_offline(True)
+    assert stopped == ["user", "connections"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"proxy": "http://proxy.example:3128"}, {"proxy": "socks5h://proxy.example:1080"}],

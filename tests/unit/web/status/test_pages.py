@@ -1,0 +1,146 @@
+"""The status page without a browser: what is told to whom."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fakes.images import image, sha256
+from fakes.registry import FakeRegistry
+from unit.web.serving import K8S, NS, Serving, registry_settings, serving
+from wire.client import Answer, ask, client
+
+SECRET = "secret.test"
+
+
+async def pulled(served: Serving, name: str, ns: str) -> None:
+    one = image(name)
+    assert (await served.get(f"/v2/{name}/manifests/1{ns}")).status == 200
+    for data in one.blobs:
+        assert (await served.get(f"/v2/{name}/blobs/{sha256(data)}{ns}")).status == 200
+    await served.until_filled()
+
+
+async def get(served: Serving, path: str, *headers: tuple[str, str]) -> Answer:
+    return await ask(served.admin, "GET", path, *headers)
+
+
+async def test_everything_as_json(tmp_path: Path) -> None:
+    async with FakeRegistry() as mirror, serving(tmp_path, "http://127.0.0.1:9", mirror) as served:
+        mirror.put_image("pause", "1", image("pause"))
+        await pulled(served, "pause", NS)
+        await pulled(served, "pause", NS)
+        told = json.loads((await get(served, "/status.json")).body)
+    assert told["totals"]["requests"] == 6
+    assert told["totals"]["hits"] >= 3
+    assert told["fills"] == []
+    gone, well = told["mirrors"]
+    assert (gone["state"], well["state"]) == ("open", "closed")
+    assert "refused" in gone["last_error"]
+    assert gone["last_error_at"] is not None
+    assert well["bytes"] == told["totals"]["fetched_bytes"] > 0
+    assert told["disk"]["blobs"] == 3
+    assert told["disk"]["free"] > 0
+
+
+async def test_a_download_is_told_mirror_by_mirror(tmp_path: Path) -> None:
+    data = image("big").layers[0] + bytes(3_000_000)
+    async with (
+        FakeRegistry(bytes_per_second=1_000_000) as mirror,
+        serving(tmp_path, mirror) as served,
+    ):
+        mirror.put_blob("big", data)
+        ask_for = served.get(f"/v2/big/blobs/{sha256(data)}{NS}", ("Range", "bytes=0-9"))
+        assert (await ask_for).status == 206
+        [fill] = json.loads((await get(served, "/status.json")).body)["fills"]
+        page = (await get(served, "/status")).body.decode()
+    assert (fill["registry"], fill["repository"]) == (K8S, "big")
+    assert fill["size"] == len(data)
+    [part] = fill["mirrors"]
+    assert 0 < part["bytes"] <= fill["bytes"] < fill["size"]
+    assert part["rate"] > 0
+    assert "registry.k8s.io/big" in page
+
+
+async def test_the_page_its_search_and_an_image(tmp_path: Path) -> None:
+    async with FakeRegistry() as mirror, serving(tmp_path, mirror) as served:
+        for name in ("pause", "etcd"):
+            mirror.put_image(name, "1", image(name))
+            await pulled(served, name, NS)
+        found = [
+            "registry.k8s.io/etcd:1" in (await get(served, path)).body.decode()
+            for path in ("/status", "/status?q=etc", "/status?q=k8s.gcr.io/et", "/status?q=pau")
+        ]
+        assert found == [True, True, True, False]
+        one = await get(served, "/status/image?name=k8s.gcr.io/etcd:1")
+        assert (one.status, b"linux/amd64" in one.body) == (200, True)
+        assert (await get(served, "/status/image?name=k8s.gcr.io/none:1")).status == 404
+        assert (await get(served, "/status/image")).status == 400
+        assert b"&lt;b&gt;" in (await get(served, "/status?q=<b>")).body
+        assert (await get(served, "/")).header("Location") == "/status"
+
+
+async def test_private_registries_are_for_those_who_have_logged_in(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text("alice:$2y$04$EpC4CRj4RhIVTt2GLU8pmejiI7mIwSsVjxH3gMKg6cBBuHbL5uDFq\n")
+    async with FakeRegistry() as mirror:
+        mirror.put_image("hidden", "1", image("hidden"))
+        registries = {SECRET: registry_settings(mirror)}
+        async with serving(tmp_path, registries=registries) as served:
+            await pulled(served, "hidden", f"?ns={SECRET}")
+            assert b"hidden:1" in (await get(served, "/status")).body
+        registries = {SECRET: registry_settings(mirror, private=True)}
+        auth = {"htpasswd": str(users)}
+        async with serving(tmp_path, registries=registries, auth=auth) as served:
+            for path in ("/status", "/status.json", "/status?q=hidden"):
+                assert b"hidden:1" not in (await get(served, path)).body
+            path = f"/status/image?name={SECRET}/hidden:1"
+            assert (await get(served, path)).status == 401
+            token = (tmp_path / "cache" / "admin-token").read_text().strip()
+            login = await send(served, "login", f"token={token}")
+            cookie = (login.header("Set-Cookie") or "").partition(";")[0]
+            assert (await get(served, path, ("Cookie", cookie))).status == 200
+            assert b"hidden:1" in (await get(served, "/status", ("Cookie", cookie))).body
+
+
+async def send(served: Serving, action: str, body: str, *headers: tuple[str, str]) -> Answer:
+    async with client(served.admin) as one:
+        lines = [
+            f"POST /status/{action} HTTP/1.1",
+            f"Host: {served.admin}",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in headers),
+        ]
+        await one.send_bytes("\r\n".join([*lines, "", body]).encode())
+        return await one.hear("POST")
+
+
+async def test_every_answer_is_for_our_own_names_and_under_a_strict_policy(tmp_path: Path) -> None:
+    async with serving(tmp_path, "http://127.0.0.1:9") as served:
+        for path in ("/status", "/status.json", "/status/style.css", "/status/page.js"):
+            answer = await get(served, path)
+            policy = answer.header("Content-Security-Policy") or ""
+            assert policy.startswith("default-src 'none'")
+            assert "unsafe" not in policy
+            assert "http" not in policy
+            rebound = await get(served, path, ("Host", "evil.test"))
+            assert rebound.status == 403
+
+
+async def test_live_parts_come_as_events(tmp_path: Path) -> None:
+    async with serving(tmp_path, "http://127.0.0.1:9") as served:
+        for path, wanted in (
+            ("/status/events", ["totals", "fills", "mirrors", "plots"]),
+            ("/status/events?as=json", ["status"]),
+        ):
+            async with client(served.admin) as one:
+                await one.send("GET", path)
+                head = await one.hear_head()
+                assert head.header("Content-Type") == "text/event-stream"
+                seen: list[str] = []
+                while len(seen) < len(wanted):
+                    line = (await one.reader.readline()).decode()
+                    if line.startswith("event: "):
+                        seen.append(line.removeprefix("event: ").strip())
+                assert seen == wanted
