@@ -6,7 +6,7 @@ ARGS   ?=
 # Twice quiet: warnings of old build scripts are for others to read, errors are still told.
 PIP     = $(BIN)/pip -qq --disable-pip-version-check
 
-.PHONY: run test check format bench lock clean rules metrics pages
+.PHONY: run test check format bench lock clean rules metrics pages reference
 
 run: $(VENV)/.run
 	@$(BIN)/entrepot serve --cache var/cache $(ARGS)
@@ -38,6 +38,11 @@ metrics: $(VENV)/.dev
 # What entrepot setup says, in the pages of docs/clients.
 pages: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python tests/clientpages.py
+
+# Every key of the settings and every command, made from the models and from what --help says.
+reference: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/configdoc.py > docs/reference-config.md
+	PYTHONPATH=tests $(BIN)/python tests/commandsdoc.py > docs/commands.md
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@echo "Installing requirements.lock into $(VENV)"

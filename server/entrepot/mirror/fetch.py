@@ -56,7 +56,6 @@ class Fetch:
     answered: bool = False
     in_order: bool = False
     sources: Sources = field(init=False)
-    _delivery: Delivery = field(init=False)
     _running: dict[asyncio.Task[None], Transfer] = field(default_factory=dict)
     _urgent: int = 0
     _ended: bool = False
@@ -67,7 +66,11 @@ class Fetch:
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.wanted, self.set_aside)
-        self._delivery = Delivery(self.partial, self.contributions, self.metrics)
+
+    @property
+    def _delivery(self) -> Delivery:
+        """To what is the destination now: a relay puts another in its place."""
+        return Delivery(self.partial, self.contributions, self.metrics)
 
     def want(self, reader: object, offset: int) -> None:
         """A reader waits at `offset`; it takes itself out of `readers` when it no longer does."""

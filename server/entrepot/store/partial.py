@@ -128,7 +128,7 @@ class Partial:
         return await self._writes.run(lambda: self._write_received(offset, receive))
 
     def _write_received(self, offset: int, receive: Receive) -> int:
-        """More than one piece at a time: a turn of the loop between two takes as long as a piece."""
+        """More than one piece at a time: a turn of the loop in between takes as long as one."""
         at = offset
         while at - offset < _RUN_BYTES:
             data, done = receive()

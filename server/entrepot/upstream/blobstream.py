@@ -124,8 +124,7 @@ class BlobStream:
             self._began = asyncio.get_running_loop().time()
             with self._passage.waiting():
                 await self._patiently(body.ready)
-        unlimited = self._passage.piece_bytes >= PIECE_BYTES
-        left = limit if unlimited else min(limit, self._passage.piece_bytes)
+        left = min(limit, self._passage.piece_bytes) if self._passage.paced else limit
 
         def receive() -> tuple[memoryview, Callable[[], None]]:
             nonlocal left

@@ -32,6 +32,11 @@ class Passage:
         """How much to read at most before asking again."""
         return self._gate.pace.piece_bytes
 
+    @property
+    def paced(self) -> bool:
+        """Whether there is a ceiling now."""
+        return self._gate.pace.rate is not None
+
     async def ready(self) -> None:
         """Return when the next piece may be read."""
         await self._gate.pace.ready()

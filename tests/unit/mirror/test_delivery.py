@@ -57,7 +57,7 @@ async def delivering(cache: Path) -> AsyncIterator[Delivering]:
 
 @dataclass(slots=True)
 class Socket:
-    """Gives bytes out on the thread that asks; `go` holds it up until it is set."""
+    """Gives bytes out on the thread that asks, then none; `go` holds it up until it is set."""
 
     data: bytes
     go: threading.Event = field(default_factory=threading.Event)
@@ -67,7 +67,8 @@ class Socket:
     def __call__(self) -> tuple[memoryview, Callable[[], None]]:
         self.asked.set()
         self.go.wait(10)
-        return memoryview(self.data), self.back
+        data, self.data = self.data, b""
+        return memoryview(data), self.back
 
     def back(self) -> None:
         self.given_back += 1
@@ -119,7 +120,7 @@ async def test_what_is_received_is_written_by_the_thread_that_received_it(tmp_pa
             at += await its.delivery.receive(its.source, moving, socket)
             assert moving.at == at
         assert await its.partial.verify()
-        assert {socket.given_back for socket in sockets} == {1}
+        assert {socket.given_back for socket in sockets} == {2}  # the bytes, and the nothing after
         assert its.contributions.of("mirror0") == [(0, len(DATA))]
 
 

@@ -1,0 +1,69 @@
+"""Writes docs/commands.md, what every command says of itself: `make reference`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+import click
+
+from entrepot.cli import main
+
+_HEAD = """\
+# Commands
+
+What `entrepot COMMAND --help` says, of every command; `make reference` writes this page, and a
+test compares it.
+
+Those that look at images ask the running server through its admin listener, as the user that it
+runs as or as root, for they read the token in CACHE/admin-token; without a server they open the
+cache directory themselves. So they take `--config`, `--preset` and `--cache` as `entrepot serve`
+does. With Docker: `docker compose exec entrepot entrepot ls`.
+
+"""
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command by its whole name, `pins check` among them, in order."""
+    yield from _below("", main)
+
+
+def page() -> str:
+    """The whole page."""
+    found = list(commands())
+    index = [
+        f"| [`entrepot {name}`](#{_anchor(name)}) | {one.get_short_help_str(limit=200)} |\n"
+        for name, one in found
+    ]
+    told = [f"\n## entrepot {name}\n\n```\n{_help(name, one)}\n```\n" for name, one in found]
+    return _HEAD + "| | |\n|---|---|\n" + "".join(index) + "".join(told)
+
+
+def _below(prefix: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from _below(f"{prefix}{name} ", command)
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _help(name: str, command: click.Command) -> str:
+    context = click.Context(
+        command,
+        info_name=f"entrepot {name}",
+        terminal_width=100,
+        help_option_names=["-h", "--help"],
+    )
+    return command.get_help(context)
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", f"entrepot {name}".lower())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
