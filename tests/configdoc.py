@@ -75,7 +75,7 @@ def page() -> str:
     """The whole page; ValueError when a key has no explanation."""
     told = sections()
     if odd := unexplained(told):
-        raise ValueError(f"not explained, or not there: {', '.join(odd)}")
+        raise ValueError(f"{KEYS.name} lacks these, or has them too much: {', '.join(odd)}")
     written = yaml.safe_load(default_path().read_text(encoding="utf-8"))
     return _HEAD + "".join(_section(model, told[model.__name__], written) for model in models())
 
