@@ -282,3 +282,11 @@ async def test_a_map_left_by_a_kill_in_the_middle_of_a_commit_claims_nothing(
     again = await store.begin(DIGEST)
     assert (again.front, again.written) == (0, RangeSet())
     await again.discard()
+
+
+async def test_one_that_cannot_be_removed_can_be_begun_again(store: BlobStore) -> None:
+    partial = await begin(store)
+    (store.layout.partial(DIGEST) / "of somebody else").write_bytes(b"")
+    with pytest.raises(StoreError):
+        await partial.discard()
+    await (await begin(store)).aclose()

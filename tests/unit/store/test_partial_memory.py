@@ -128,12 +128,3 @@ async def test_the_hash_so_far_goes_on_for_itself(store: BlobStore) -> None:
     assert (front, hasher.hexdigest()) == (1000, DIGEST.hex)
     assert (partial.front, partial.lost) == (6000, False)
     await partial.discard()
-
-
-async def test_one_that_cannot_be_removed_can_be_begun_again(store: BlobStore) -> None:
-    partial = await store.begin(DIGEST)
-    partial.size = len(DATA)
-    (store.layout.partial(DIGEST) / "of somebody else").write_bytes(b"")
-    with pytest.raises(StoreError):
-        await partial.discard()
-    await (await begin(store)).aclose()
