@@ -112,12 +112,15 @@ async def test_an_image_tells_why_it_is_what_it_is(tmp_path: Path) -> None:
     pins.write_text(
         f"schema: 1\nsource: <i>a test\ndate: 2026-11-28\npins:\n  {K8S}/pause:1: {held.digest}\n"
     )
-    async with FakeRegistry() as liar, FakeRegistry() as mirror:
-        liar.put_image("pause", "1", image("another"))
+    async with FakeRegistry(copying="rebuilt") as liar, FakeRegistry() as mirror:
+        liar.put_image("pause", "1", held)
         mirror.put_image("pause", "1", held)
         mirrors = [{"url": liar.url, "name": "liar"}, {"url": mirror.url, "name": "honest"}]
         registries = {K8S: registry_settings(*mirrors), SECRET: registry_settings(mirror)}
         trust = {"pins": [str(pins)], "built_in_pins": False}
+        alone = {K8S: registry_settings(mirrors[0])}
+        async with serving(tmp_path, registries=alone, trust=trust) as served:
+            assert (await served.get(f"/v2/pause/manifests/1?ns={K8S}")).status == 502
         async with serving(tmp_path, registries=registries, trust=trust) as served:
             await pulled(served, "pause", f"?ns={K8S}")
             await pulled(served, "pause", f"?ns={SECRET}")
