@@ -240,7 +240,8 @@ async def _admin(
         return await server.reload(load)
 
     guard = await _guard(admin, server.upkeep.cache.store.layout)
-    pages = await asyncio.to_thread(StatusPages.load, await _overview(stack, server))
+    overview = await _overview(stack, server)
+    pages = await asyncio.to_thread(StatusPages.load, overview, server.prefetch)
     application = admin_application(
         server.generations.lasting.metrics,
         lambda: server.ready,

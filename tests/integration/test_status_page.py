@@ -112,6 +112,7 @@ async def test_search_and_what_is_refused_without_the_token(tmp_path: Path) -> N
         assert await page.evaluate(NAMES) == ["registry.k8s.io/pause:3.1"]
         await page.click(".images td a")
         assert "linux/arm64" in await page.evaluate("document.body.textContent")
+        assert "the first answer" in await page.evaluate("document.body.textContent")
         await page.screenshot(tmp_path / "image.png")
 
         # Nobody acts who has not logged in: there is no form for it, and one made up is refused.
@@ -140,6 +141,11 @@ async def test_an_admin_acts_from_the_page(tmp_path: Path) -> None:
         await page.screenshot(tmp_path / "offline.png")
         await page.click("form[action$=offline] button")
         assert not is_offline(served)
+        wanted = "k8s.gcr.io/coredns/coredns:v1.11.3 other.test/b:1"
+        await page.evaluate(f"document.querySelector('[name=images]').value = {wanted!r}")
+        await page.click("form[action$=prefetch] button")
+        await page.until("document.querySelector('#ahead').textContent.includes('failed')")
+        await page.screenshot(tmp_path / "ahead.png")
         await page.open(f"{base}/status/image?name=k8s.gcr.io/pause:3.1")
         await page.click("form[action$='/keep'] button")
         assert (await served.server.library.keeps()).told == ("registry.k8s.io/pause:3.1",)

@@ -1,7 +1,4 @@
-"""What an admin may do from the page: each a form that is sent, and the page again.
-
-Filling ahead is not among them yet: it would be one more method here and one form on the page.
-"""
+"""What an admin may do from the page: each a form that is sent, and the page again."""
 
 from __future__ import annotations
 
@@ -15,7 +12,9 @@ from multidict import MultiDictProxy
 
 from entrepot.errors import NameInvalid, Offline
 from entrepot.mirror.library import Library
+from entrepot.mirror.prefetch import Prefetch
 from entrepot.web.guard import Guard
+from entrepot.web.status.ahead import read_order
 from entrepot.web.status.sessions import Sessions, comes_from_here, is_form_of
 
 log = structlog.get_logger(__name__)
@@ -28,8 +27,11 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Actions:
     """Every action wants a session, which wants the token, and the secret of its forms."""
 
-    def __init__(self, library: Library, sessions: Sessions, guard: Guard) -> None:
+    def __init__(
+        self, library: Library, prefetch: Prefetch, sessions: Sessions, guard: Guard
+    ) -> None:
         self._library = library
+        self._prefetch = prefetch
         self._sessions = sessions
         self._guard = guard
 
@@ -42,6 +44,7 @@ class Actions:
             ("keep", self._keep),
             ("unkeep", self._unkeep),
             ("remove", self._remove),
+            ("prefetch", self._begin_prefetch),
         ):
             yield name, self._guarded(name, act)
 
@@ -100,6 +103,10 @@ class Actions:
     async def _remove(self, form: Form) -> str:
         await self._library.remove(_name(form))
         return "/status"
+
+    async def _begin_prefetch(self, form: Form) -> str:
+        self._prefetch.start(read_order(form, self._library.names))
+        return "/status#fetching-ahead"
 
 
 def _name(form: Form) -> str:

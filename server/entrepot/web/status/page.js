@@ -4,9 +4,10 @@
 const lost = document.getElementById("connection");
 const events = new EventSource("/status/events" + location.search);
 
-for (const part of ["totals", "fills", "mirrors", "plots"]) {
+for (const part of ["totals", "fills", "mirrors", "plots", "ahead"]) {
   events.addEventListener(part, (event) => {
-    document.getElementById(part).innerHTML = event.data;
+    const place = document.getElementById(part);
+    if (place) place.innerHTML = event.data;
   });
 }
 events.addEventListener("open", () => { lost.hidden = true; });

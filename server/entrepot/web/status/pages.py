@@ -7,6 +7,7 @@ the admin token may do that, and act.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib.resources import files
 from typing import TypeAlias
 
@@ -15,15 +16,19 @@ from jinja2 import Environment
 
 from entrepot.errors import EntrepotError
 from entrepot.mirror.documents import Document, image_document
+from entrepot.mirror.origindocuments import origin_document
 from entrepot.mirror.overview import Overview, Span
+from entrepot.mirror.prefetch import Prefetch
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
 from entrepot.web.status.actions import Actions
+from entrepot.web.status.ahead import jobs_documents
 from entrepot.web.status.live import Live
 from entrepot.web.status.sessions import Session, Sessions
 from entrepot.web.status.templates import environment, plots
 
 IMAGES = 50
+RECORDS = 50
 _STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
 _FRAGMENTS = ("totals", "fills", "mirrors", "plots")
 SECURITY = {
@@ -45,9 +50,14 @@ class StatusPages:
     """The handlers; made by `load`, for that reads files."""
 
     def __init__(
-        self, overview: Overview, templates: Environment, static: dict[str, bytes]
+        self,
+        overview: Overview,
+        prefetch: Prefetch,
+        templates: Environment,
+        static: dict[str, bytes],
     ) -> None:
         self._overview = overview
+        self._prefetch = prefetch
         self._templates = templates
         self._static = static
         self._live = Live()
@@ -55,17 +65,17 @@ class StatusPages:
         self._guard: Guard | None = None
 
     @classmethod
-    def load(cls, overview: Overview) -> StatusPages:
+    def load(cls, overview: Overview, prefetch: Prefetch) -> StatusPages:
         """Read the templates and all that pages refer to. Not on the event loop."""
         here = files("entrepot.web.status")
         static = {name: (here / name).read_bytes() for name in _STATIC}
-        return cls(overview, environment(), static)
+        return cls(overview, prefetch, environment(), static)
 
     def add_to(self, application: web.Application, guard: Guard) -> None:
         """Add every route: all for those who call us by a name of ours, acting for admins."""
         router = application.router
         self._guard = guard
-        actions = Actions(self._overview.library, self._sessions, guard)
+        actions = Actions(self._overview.library, self._prefetch, self._sessions, guard)
         for path, answer in (
             ("/", self.home),
             ("/status", self.status),
@@ -122,6 +132,7 @@ class StatusPages:
             request,
             "status.html",
             now=whole,
+            jobs=jobs_documents(self._prefetch) if insider else [],
             images=images,
             more=more,
             query=query,
@@ -130,13 +141,24 @@ class StatusPages:
         )
 
     async def image(self, request: web.Request) -> web.Response:
-        """Show one image: its platforms, and what each of them lacks."""
-        record = await self._overview.library.image(request.query.get("name", ""))
-        if record.registry in self._overview.private() and self._sessions.of(request) is None:
+        """Show one image: its platforms, what each of them lacks, and why it is what it is."""
+        library = self._overview.library
+        record = await library.image(request.query.get("name", ""))
+        insider = self._sessions.of(request) is not None
+        hidden = frozenset() if insider else self._overview.private()
+        if record.registry in hidden:
             return self._page(request, "login.html", 401, told="That is for admins to see.")
-        kept = await self._overview.library.keeps()
-        document = image_document(record, missing=True)
-        return self._page(request, "image.html", image=document, kept=record.name in kept.told)
+        origin = await library.origins.why(record.name)
+        names = tuple(one for one in origin.names if one.partition("/")[0] not in hidden)
+        kept = await library.keeps()
+        return self._page(
+            request,
+            "image.html",
+            image=image_document(record, missing=True),
+            kept=record.name in kept.told,
+            why=origin_document(replace(origin, names=names)),
+            records=RECORDS,
+        )
 
     async def document(self, request: web.Request) -> web.Response:
         """Tell everything as JSON."""
@@ -153,14 +175,16 @@ class StatusPages:
         return await self._live.stream(request, lambda: self._fragments(span, insider=insider))
 
     def _fragments(self, span: Span, *, insider: bool) -> Document:
-        about = {
+        about: Document = {
             "now": self._overview.live(insider=insider),
             "plots": plots(self._overview.steps(span), span),
             "span": span,
         }
-        return {
-            name: self._templates.get_template(f"{name}.html").render(about) for name in _FRAGMENTS
-        }
+        names: tuple[str, ...] = _FRAGMENTS
+        if insider:
+            about["jobs"] = jobs_documents(self._prefetch)
+            names += ("ahead",)
+        return {name: self._templates.get_template(f"{name}.html").render(about) for name in names}
 
     async def _images(
         self, query: str, after: str | None, *, insider: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from fakes.images import image, sha256
@@ -101,6 +102,44 @@ async def test_private_registries_are_for_those_who_have_logged_in(tmp_path: Pat
             cookie = (login.header("Set-Cookie") or "").partition(";")[0]
             assert (await get(served, path, ("Cookie", cookie))).status == 200
             assert b"hidden:1" in (await get(served, "/status", ("Cookie", cookie))).body
+
+
+async def test_an_image_tells_why_it_is_what_it_is(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text("alice:$2y$04$EpC4CRj4RhIVTt2GLU8pmejiI7mIwSsVjxH3gMKg6cBBuHbL5uDFq\n")
+    pins = tmp_path / "pins.yaml"
+    held = image("pause")
+    pins.write_text(
+        f"schema: 1\nsource: <i>a test\ndate: 2026-11-28\npins:\n  {K8S}/pause:1: {held.digest}\n"
+    )
+    async with FakeRegistry(copying="rebuilt") as liar, FakeRegistry() as mirror:
+        liar.put_image("pause", "1", held)
+        mirror.put_image("pause", "1", held)
+        mirrors = [{"url": liar.url, "name": "liar"}, {"url": mirror.url, "name": "honest"}]
+        registries = {K8S: registry_settings(*mirrors), SECRET: registry_settings(mirror)}
+        trust = {"pins": [str(pins)], "built_in_pins": False}
+        alone = {K8S: registry_settings(mirrors[0])}
+        async with serving(tmp_path, registries=alone, trust=trust) as served:
+            assert (await served.get(f"/v2/pause/manifests/1?ns={K8S}")).status == 502
+        async with serving(tmp_path, registries=registries, trust=trust) as served:
+            await pulled(served, "pause", f"?ns={K8S}")
+            await pulled(served, "pause", f"?ns={SECRET}")
+        registries[SECRET]["private"] = True
+        auth = {"htpasswd": str(users)}
+        async with serving(tmp_path, registries=registries, trust=trust, auth=auth) as served:
+            path = f"/status/image?name={K8S}/pause:1"
+            page = (await get(served, path)).body.decode()
+            token = (tmp_path / "cache" / "admin-token").read_text().strip()
+            login = await send(served, "login", f"token={token}")
+            cookie = (login.header("Set-Cookie") or "").partition(";")[0]
+            insiders = (await get(served, path, ("Cookie", cookie))).body.decode()
+    for told in ("known in advance", str(held.digest), "honest", "&lt;i&gt;a test, 2026-11-28"):
+        assert told in page
+    assert re.search(r"<b>liar</b>.*?refused", page, re.DOTALL)
+    # Where the pins lie and what private registries have is for those who have logged in.
+    for hidden in (f"{SECRET}/pause:1", "pins.yaml:5"):
+        assert hidden not in page
+        assert hidden in insiders
 
 
 async def send(served: Serving, action: str, body: str, *headers: tuple[str, str]) -> Answer:

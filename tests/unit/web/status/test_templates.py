@@ -29,6 +29,36 @@ async def test_names_that_mirrors_and_clients_choose_are_text() -> None:
     assert text.count("&lt;script&gt;") == 3
 
 
+async def test_what_a_ledger_and_a_job_tell_is_text() -> None:
+    templates = await asyncio.to_thread(environment)
+    digest = "sha256:" + 64 * "a"
+    record = {"at": None, "mirror": EVIL, "received": digest, "verdict": "refused"}
+    record |= {"digest": None, "level": None, "note": EVIL}
+    why = {
+        "level": "pin",
+        "vouched_by": EVIL,
+        "policy": EVIL,
+        "digest": digest,
+        "said_by": EVIL,
+        "checked_at": None,
+        "manifest_from": EVIL,
+        "given": [{"mirrors": EVIL, "blobs": 1, "bytes": 1}],
+        "demoted": [{"mirror": EVIL, "until": EVIL}],
+        "refused": [EVIL, EVIL],
+        "pin": {"digests": [EVIL], "where": EVIL, "source": EVIL, "date": EVIL},
+        "other_names": [EVIL],
+        "records": [record, record],
+    }
+    text = templates.get_template("why.html").render(why=why, session=True, records=1)
+    assert (EVIL in text, text.count("&lt;script&gt;")) == (False, 16)
+    assert "1 older record:" in text
+    job = {"first": EVIL, "images": 2, "platforms": EVIL, "origin": "page", "began_at": None}
+    job |= {"state": "failed", "standing_back": False, "bytes": 0, "bytes_total": 0, "done": 0}
+    job |= {"items": [{"name": EVIL, "state": "failed", "reason": EVIL}], "more": 0}
+    text = templates.get_template("ahead.html").render(jobs=[job])
+    assert (EVIL in text, text.count("&lt;script&gt;")) == (False, 4)
+
+
 async def test_no_page_needs_what_its_policy_forbids() -> None:
     """No style or script in the page itself, nothing from elsewhere."""
     templates = await asyncio.to_thread(environment)
