@@ -58,7 +58,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
         sys.exit(2)
     configure_log(settings.log.format, settings.log.level)
     keep_buffers()
-    gc.freeze()  # what was imported stays: looking through it again takes 20 ms of the loop each time
+    gc.freeze()  # imports stay; looking through them again stops the loop for 20 ms
     raise_limit()
     try:
         asyncio.run(_serve(settings))
