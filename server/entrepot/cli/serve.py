@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import sys
@@ -67,6 +68,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
         sys.exit(2)
     configure_log(settings.log.format, settings.log.level)
     keep_buffers()
+    gc.freeze()  # imports stay; looking through them again stops the loop for 20 ms
     raise_limit()
     try:
         asyncio.run(_serve(settings, load))

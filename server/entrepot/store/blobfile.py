@@ -22,7 +22,7 @@ from entrepot.store.placement import (
     write_blob,
 )
 
-_DELETE_THREADS = 4
+_DELETE_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
