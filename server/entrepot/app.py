@@ -135,7 +135,7 @@ class Server:
         self.crowd.most, self.crowd.most_per_address = _most(settings.clients)
         keep = tuple(map(str, settings.cache.keep))
         self.library.follow(services.names, keep, lambda: services.manifests.rules)
-        self.intake.follow(services.names, settings.private, services.manifests.rules)
+        self.intake.follow(services.names, settings.private)
         self.prefetch.follow(
             services.names, services.tags, services.blobs, settings.timeouts.headers
         )

@@ -213,9 +213,7 @@ def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Librar
 
 def intake_of(library: Library, settings: Settings) -> Intake:
     """Make what takes in images from files, for a running server or a directory."""
-    return Intake(
-        library.names, library.room, lambda: rules_of(settings), settings.private, library.fills
-    )
+    return Intake(library.names, library.room, settings.private, library.fills)
 
 
 def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:

@@ -13,8 +13,8 @@ from entrepot.errors import ArchiveInvalid, Incomplete, NoRoom, StoreError
 from entrepot.mirror.intake import SOURCE, Intake
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.room import Room
-from entrepot.mirror.rules import Rules
 from entrepot.mirror.watermarks import Limits
+from entrepot.oci.digest import Digest
 from entrepot.tasks import TaskOwner
 from entrepot.trust.pinfile import read_pin_file
 from entrepot.trust.pins import Pins
@@ -29,9 +29,9 @@ NAME = f"{REGISTRY}/pause:1"
 PINNED = image("pinned")
 
 
-def rules() -> Rules:
+def pins() -> Pins:
     text = f"schema: 1\npins:\n  {NAME}: {PINNED.digest}\n"
-    return Rules(Pins((read_pin_file("test.yaml", text.splitlines(keepends=True)),)))
+    return Pins((read_pin_file("test.yaml", text.splitlines(keepends=True)),))
 
 
 async def pieces(data: bytes, size: int = 1 << 20) -> AsyncIterator[bytes]:
@@ -48,7 +48,7 @@ async def intake(
         await room.accounts.recount()
         names = NameTable({REGISTRY: ["short"]})
         try:
-            yield own, Intake(names, room, rules, frozenset(private))
+            yield own, Intake(names, room, frozenset(private), load_pins=pins)
         finally:
             await room.aclose()
 
@@ -142,7 +142,7 @@ async def test_a_fill_of_the_same_blob_is_waited_for(tmp_path: Path) -> None:
         fill = await mirrored.blobs.fetch(PAUSE, sha256(data), mirrored.deadline())
         assert fill is not None
         names = NameTable({REGISTRY: []})
-        taking = Intake(names, mirrored.fills.room, rules, fills=mirrored.fills)
+        taking = Intake(names, mirrored.fills.room, fills=mirrored.fills, load_pins=pins)
         assert not await taking.take_blob(sha256(data), len(data), REGISTRY, pieces(data))
         assert len(mirrored.fills) == 0
 
@@ -188,11 +188,12 @@ async def test_names_are_judged(tmp_path: Path) -> None:
         assert other.refused == f"what is in the file is {ONE.digest}"
 
 
-async def test_other_pins_count_from_the_moment_they_are_in_the_settings(tmp_path: Path) -> None:
+async def test_the_shipped_pins_are_known(tmp_path: Path) -> None:
     async with intake(tmp_path) as (_, taking):
-        assert (await taking.judge(NAME, ONE.digest)).pinned == PINNED.digest
-        taking.follow(taking.names, taking.private, Rules())
-        assert (await taking.judge(NAME, ONE.digest)).pinned is None
+        shipped = Intake(NameTable({"registry.k8s.io": ["k8s.gcr.io"]}), taking.room)
+        verdict = await shipped.judge("k8s.gcr.io/pause:3.1", ONE.digest)
+        expected = "sha256:f78411e19d84a252e53bff71a4407a5686c46983a2c2eeed83929b888179acea"
+        assert verdict.pinned == Digest.parse(expected)
 
 
 async def test_what_is_private_stays_so(tmp_path: Path) -> None:
