@@ -14,7 +14,6 @@ from entrepot.trust.pins import Pin, Pins
 from entrepot.trust.policy import Policy, PolicyTable, Rule
 from entrepot.trust.voting import Held
 
-
 _NUMBERS = itertools.count(1)
 
 
