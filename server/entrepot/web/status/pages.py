@@ -15,7 +15,9 @@ from jinja2 import Environment
 
 from entrepot.errors import EntrepotError
 from entrepot.mirror.documents import Document, image_document
+from entrepot.mirror.imagenames import image_name
 from entrepot.mirror.overview import Overview, Span
+from entrepot.store.inventory import ImageRecord
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
 from entrepot.web.status.actions import Actions
@@ -131,10 +133,13 @@ class StatusPages:
 
     async def image(self, request: web.Request) -> web.Response:
         """Show one image: its platforms, and what each of them lacks."""
-        record = await self._overview.library.image(request.query.get("name", ""))
-        if record.registry in self._overview.private() and self._sessions.of(request) is None:
+        library, told = self._overview.library, request.query.get("name", "")
+        # Before it is looked for: whether it is here is not told to everybody either.
+        registry = image_name(told, library.names).partition("/")[0]
+        if registry in self._overview.private() and self._sessions.of(request) is None:
             return self._page(request, "login.html", 401, told="That is for admins to see.")
-        kept = await self._overview.library.keeps()
+        record = await library.image(told)
+        kept = await library.keeps()
         document = image_document(record, missing=True)
         return self._page(request, "image.html", image=document, kept=record.name in kept.told)
 
@@ -165,14 +170,26 @@ class StatusPages:
     async def _images(
         self, query: str, after: str | None, *, insider: bool
     ) -> tuple[list[Document], str | None]:
+        """Give a page of images, and the name after which the next begins.
+
+        That name is in a link: of what is not shown it tells nothing, so the page is filled up.
+        """
+        hidden = frozenset() if insider else self._overview.private()
+        shown: list[ImageRecord] = []
+        while len(shown) <= IMAGES:
+            found = await self._found(query, after)
+            shown += [one for one in found if one.registry not in hidden]
+            if len(found) < IMAGES:
+                break
+            after = found[-1].name
+        page = shown[:IMAGES]
+        return [image_document(one) for one in page], page[-1].name if page != shown else None
+
+    async def _found(self, query: str, after: str | None) -> tuple[ImageRecord, ...]:
         library = self._overview.library
         if query:
-            found = await library.search(query, after, IMAGES)
-        else:
-            found = await library.images(None, after, IMAGES)
-        hidden = frozenset() if insider else self._overview.private()
-        shown = [image_document(one) for one in found if one.registry not in hidden]
-        return shown, found[-1].name if len(found) == IMAGES else None
+            return await library.search(query, after, IMAGES)
+        return await library.images(None, after, IMAGES)
 
     def _is_insider(self, request: web.Request) -> bool:
         """Whether it comes from a browser that has logged in, or with the token itself."""
