@@ -17,7 +17,6 @@ from entrepot.errors import EntrepotError
 from entrepot.mirror.documents import Document, image_document
 from entrepot.mirror.imagenames import image_name
 from entrepot.mirror.overview import Overview, Span
-from entrepot.store.inventory import ImageRecord
 from entrepot.web.errors import error_reply
 from entrepot.web.guard import Guard
 from entrepot.web.status.actions import Actions
@@ -174,22 +173,20 @@ class StatusPages:
 
         That name is in a link: of what is not shown it tells nothing, so the page is filled up.
         """
+        library = self._overview.library
         hidden = frozenset() if insider else self._overview.private()
-        shown: list[ImageRecord] = []
+        shown: list[Document] = []
         while len(shown) <= IMAGES:
-            found = await self._found(query, after)
-            shown += [one for one in found if one.registry not in hidden]
+            if query:
+                found = await library.search(query, after, IMAGES)
+            else:
+                found = await library.images(None, after, IMAGES)
+            shown += [image_document(one) for one in found if one.registry not in hidden]
             if len(found) < IMAGES:
                 break
             after = found[-1].name
         page = shown[:IMAGES]
-        return [image_document(one) for one in page], page[-1].name if page != shown else None
-
-    async def _found(self, query: str, after: str | None) -> tuple[ImageRecord, ...]:
-        library = self._overview.library
-        if query:
-            return await library.search(query, after, IMAGES)
-        return await library.images(None, after, IMAGES)
+        return page, str(page[-1]["name"]) if page != shown else None
 
     def _is_insider(self, request: web.Request) -> bool:
         """Whether it comes from a browser that has logged in, or with the token itself."""
