@@ -134,8 +134,9 @@ class Server:
         self.generations.succeed(generation)
         self.crowd.most, self.crowd.most_per_address = _most(settings.clients)
         keep = tuple(map(str, settings.cache.keep))
-        self.library.follow(services.names, keep, lambda: services.manifests.rules)
-        self.intake.follow(services.names, settings.private)
+        rules = services.manifests.rules
+        self.library.follow(services.names, keep, lambda: rules)
+        self.intake.follow(services.names, settings.private, lambda: rules)
         self.prefetch.follow(
             services.names, services.tags, services.blobs, settings.timeouts.headers
         )
@@ -163,6 +164,10 @@ def _frontend(generation: Generation, listen: ListenSettings) -> Frontend:
     return Frontend(services, default, generation.access)
 
 
+def _entrance(generation: Generation, listen: ListenSettings) -> Entrance:
+    return Entrance(_frontend(generation, listen), generation.use)
+
+
 @asynccontextmanager
 async def running(
     settings: Settings,
@@ -181,15 +186,15 @@ async def running(
         lasting = await open_lasting(settings, stack)
         generations = Generations(lasting)
         stack.push_async_callback(generations.aclose)
-        generation = await generations.prepare(settings)
-        generations.succeed(generation)
-        library = library_of(generation.services, lasting.upkeep, settings)
+        # No name for it here: that would keep the first one for as long as the server runs.
+        generations.succeed(await generations.prepare(settings))
+        library = library_of(generations.current.services, lasting.upkeep, settings)
         server = Server(
             generations,
             Crowd(*_most(settings.clients)),
             library,
             intake_of(library, settings),
-            prefetch_of(generation.services, settings, stack),
+            prefetch_of(generations.current.services, settings, stack),
             await stack.enter_async_context(owned("schedule")),
         )
         server.appoint(settings)
@@ -198,7 +203,7 @@ async def running(
         if settings.admin is not None:
             await _admin(stack, server, settings.admin, load, handed)
         for listen in settings.listen:
-            entrance = Entrance(_frontend(generation, listen), generation.use)
+            entrance = _entrance(generations.current, listen)
             listener = Listener(entrance, settings.clients, server.crowd, lasting.metrics)
             server.doors.append(Door(listener, entrance))
             runner = web.ServerRunner(

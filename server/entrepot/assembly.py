@@ -168,15 +168,16 @@ def services_of(
     )
     tags = Tags(manifests, cache.catalog, flights("tag"))
     closure = Closure(cache.catalog, cache.store)
+    incomplete = settings.offline_serves_incomplete
+    offline = OfflineDoor(lasting.outbound, manifests, tags, closure, incomplete)
+    stack.callback(offline.close)
     services = Services(
         names=_names(settings),
         manifests=manifests,
         tags=tags,
         blobs=_blobs(manifests, lasting.fills, upkeep, flights("blob size")),
         listings=_listings(manifests, tags, flights("list")),
-        offline=OfflineDoor(
-            lasting.outbound, manifests, tags, closure, settings.offline_serves_incomplete
-        ),
+        offline=offline,
         metrics=metrics,
         clients=settings.clients,
         headers_s=settings.timeouts.headers,
@@ -213,7 +214,8 @@ def library_of(services: Services, upkeep: Upkeep, settings: Settings) -> Librar
 
 def intake_of(library: Library, settings: Settings) -> Intake:
     """Make what takes in images from files, for a running server or a directory."""
-    return Intake(library.names, library.room, settings.private, library.fills)
+    private, load_rules = settings.private, library.load_rules
+    return Intake(library.names, library.room, private, library.fills, load_rules)
 
 
 def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:

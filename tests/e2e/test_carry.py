@@ -176,7 +176,7 @@ async def _read_by_everybody(site: Site, name: str, digest: str, tmp_path: Path)
         # of an index with one platform only skopeo makes a smaller one: then the parts count
         assert kept or json.loads(manifest)["manifests"]
     async with Site(tmp_path / "onward-site") as other:
-        await other.run("import", str(file), "--despite-pins")
+        await other.run("import", str(file))
         async with other.node("node") as node:
             assert await node.pull(name) == digest
 
@@ -209,18 +209,25 @@ async def test_docker_save_is_pulled_under_a_digest_of_its_own(
         await docker.docker("tag", NAME, other)
         await docker.docker("save", "-o", file, NAME, "app:1", other)
     file = await _zstd(file) if packed else file
-    out, err = await empty.both("import", str(file), status=1)
-    assert f"imported {NAME}\nimported docker.io/library/app:1\n" in out
+    out = await empty.run("import", str(file))
+    for name in (NAME, "docker.io/library/app:1", other):
+        assert f"imported {name}\n" in out
     assert "its digest is not the registry's" in out
-    assert f"{other} is known to be sha256:7031c1b2" in err
-    assert "--despite-pins" in err
-    await empty.run("import", str(file), "--despite-pins")
     exported = tmp_path / "out.tar"
     await empty.run("export", NAME, other, "-o", str(exported))
     async with empty.node("node") as node:
         digest = await node.pull(NAME)
         assert await node.pull("docker.io/library/app:1") == digest
         assert await node.pull("k8s.gcr.io/pause:3.9") == digest
+    async with Site(tmp_path / "pinned", trust={}) as strict:
+        told, err = await strict.both("import", str(file), status=1)
+        assert f"imported {other}" not in told
+        assert f"{other} is known to be sha256:7031c1b2" in err
+        assert "--despite-pins" in err
+        await strict.run("import", str(file), "--despite-pins")
+        async with strict.node("strict") as node:
+            with pytest.raises(RuntimeError, match="502 Bad Gateway"):
+                await node.pull("k8s.gcr.io/pause:3.9")
     await _read_by_everybody(empty, NAME, digest, tmp_path)
     async with (
         Containerd(tmp_path / "containerd2") as containerd,

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import gc
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from entrepot.config import ConfigError, Settings
+from entrepot.mirror.manifests import Manifests
+from entrepot.mirror.rules import Rules
+from entrepot.oci.digest import Digest
+from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.trust.pinfile import PinEntry, write_pin_file
+from entrepot.upstream.mirror import MirrorClient
 from fakes.images import blob, image, sha256
 from fakes.registry import FakeRegistry, Fault
-from unit.web.serving import NS, Serving, serving, settings_for, until
+from unit.web.serving import K8S, NS, Serving, serving, settings_for, until
 from wire.client import client
 
 DATA = blob(900_000, "generations")
@@ -99,6 +106,96 @@ async def test_going_offline_ends_what_both_generations_ask(tmp_path: Path) -> N
             await served.server.services.offline.outbound.set_offline(True)
             assert [(await each).status for each in (first, second)] == [503, 503]
         await until(lambda: len(served.server.generations) == 1)
+
+
+def pinned(path: Path, digest: Digest, name: str) -> dict[str, object]:
+    """A setting by which k8s.gcr.io/pause:3.1 is `digest`, in a file of its own."""
+    entry = PinEntry(K8S, RepositoryName("pause"), Tag("3.1"), (digest,))
+    file = path / name
+    file.write_text(write_pin_file([entry], source="a test", date="2026-11-28"))
+    return {"built_in_pins": False, "pins": [str(file)]}
+
+
+def count(kind: type[object]) -> int:
+    _ = gc.collect()
+    return sum(type(one) is kind for one in gc.get_objects())
+
+
+async def test_nothing_of_the_old_settings_is_kept(tmp_path: Path) -> None:
+    async with FakeRegistry() as one, serving(tmp_path, one) as served:
+        one.put_image("pause", "3.1", image(1))
+        before = count(Manifests), count(Rules), count(MirrorClient)
+        for seconds in (1, 2, 3):
+            assert (await served.get(f"/v2/pause/manifests/3.1{NS}")).status == 200
+            times = {"headers": 10.0, "overtake": 2.0, "stall": seconds}
+            await reload(served, other(tmp_path, one, timeouts=times))
+        await until(lambda: len(served.server.generations) == 1)
+        assert (count(Manifests), count(Rules), count(MirrorClient)) == before
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def test_a_fresh_tag_is_held_against_pins_that_are_new(tmp_path: Path) -> None:
+    async with FakeRegistry() as liar, serving(tmp_path, liar) as served:
+        liar.put_image("pause", "3.1", image(1))
+        target = f"/v2/pause/manifests/3.1{NS}"
+        assert (await served.get(target)).status == 200
+        trust = pinned(tmp_path, image(2).digest, "pins.yaml")
+        await reload(served, other(tmp_path, liar, trust=trust))
+        refused = await served.get(target)
+        assert refused.status == 502
+        assert str(image(2).digest) in refused.body.decode()
+
+
+async def test_a_pin_that_has_changed_counts_from_the_reload_on(tmp_path: Path) -> None:
+    first, second = (pinned(tmp_path, image(number).digest, f"{number}.yaml") for number in (1, 2))
+    async with FakeRegistry() as mirror, serving(tmp_path, mirror, trust=first) as served:
+        for number in (2, 1):
+            mirror.put_image("pause", "3.1", image(number))
+        target = f"/v2/pause/manifests/3.1{NS}"
+        got = await served.get(target)
+        assert got.header("Docker-Content-Digest") == str(image(1).digest)
+        await reload(served, other(tmp_path, mirror, trust=second))
+        got = await served.get(target)
+        assert got.header("Docker-Content-Digest") == str(image(2).digest)
+
+
+async def test_an_answer_asked_for_by_the_old_policy_is_vetted_again(tmp_path: Path) -> None:
+    async with FakeRegistry() as liar, serving(tmp_path, liar) as served:
+        liar.put_image("pause", "3.1", image(1))
+        liar.fault(Fault("slow_headers", path="/manifests/", delay=0.5))
+        target = f"/v2/pause/manifests/3.1{NS}"
+        async with asyncio.TaskGroup() as tasks:
+            old = tasks.create_task(served.get(target))
+            await liar.until_asked("/manifests/")
+            trust = pinned(tmp_path, image(2).digest, "pins.yaml")
+            await reload(served, other(tmp_path, liar, trust=trust))
+        assert (await old).status == 200
+        assert (await served.get(target)).status == 502
+
+
+async def test_what_is_imported_despite_a_pin_is_not_given_by_the_pinned_tag(
+    tmp_path: Path,
+) -> None:
+    trust = pinned(tmp_path, image(1).digest, "pins.yaml")
+    brought, name = image(2), "k8s.gcr.io/pause:3.1"
+    async with FakeRegistry() as mirror, serving(tmp_path, mirror, trust=trust) as served:
+        intake = served.server.intake
+        assert (await intake.judge(name, brought.digest)).pinned == image(1).digest
+        for data in brought.blobs:
+            await intake.take_blob(sha256(data), len(data), K8S, pieces(data))
+        place = intake.place(name)
+        _ = await intake.take_manifest(
+            brought.digest, brought.media_type, brought.manifest, place, named=True
+        )
+        assert (await served.get(f"/v2/pause/manifests/3.1{NS}")).status == 404
+        assert (await served.get(f"/v2/pause/manifests/{brought.digest}{NS}")).status == 200
+        await reload(served, other(tmp_path, mirror))
+        assert (await intake.judge(name, brought.digest)).pinned is None
+        got = await served.get(f"/v2/pause/manifests/3.1{NS}")
+        assert got.header("Docker-Content-Digest") == str(brought.digest)
 
 
 async def test_limits_and_keeps_are_the_new_ones(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ async def test_other_images_are_refused(tmp_path: Path, attached: Image | None) 
         assert (await served.metrics())[
             'entrepot_signature_verdicts_total{registry="registry.k8s.io",verdict="refused"}'
         ] == 1
+
+
+async def test_what_pretends_to_be_a_list_of_artifacts_is_refused(tmp_path: Path) -> None:
+    """By the image's tag, and all that it names; also when it was asked for by digest before."""
+    written = json.loads(BOTH.manifest)
+    for entry in written["manifests"]:
+        entry["artifactType"] = "text/spdx+json"
+    listing = replace(BOTH, manifest=json.dumps(written).encode())
+    async with FakeRegistry() as mirror, verifying(tmp_path, mirror) as served:
+        mirror.put_image("app", "1.0", listing)
+        assert await status(served, "1.0") == 403
+        assert await status(served, listing.digest) == 200
+        for reference in ("1.0", APP.digest, ARM.digest):
+            assert await status(served, reference) == 403
 
 
 async def test_the_children_of_a_signed_index(tmp_path: Path) -> None:

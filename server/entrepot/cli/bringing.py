@@ -146,5 +146,6 @@ def _pinned(name: str, pinned: str, carried: Carried) -> str:
     return (
         f"{name} is known to be {pinned}, and {what}: {carried.root.digest}."
         " `ctr images export`, `skopeo copy` and `entrepot export` keep digests;"
-        " --despite-pins takes it all the same"
+        " --despite-pins takes it all the same: it can be pulled by its own digest, by this name"
+        " only once the settings under `trust` let it"
     )

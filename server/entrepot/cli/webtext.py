@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from http.client import HTTPMessage
+from typing import IO
 from urllib.parse import urlsplit
 
 import click
@@ -22,6 +24,25 @@ class Unfetched(click.ClickException):
         self.missing = missing
 
 
+class NoWayDown(urllib.request.HTTPRedirectHandler):
+    """Refuses to leave https on the way, also where the way ends there again."""
+
+    def redirect_request(  # noqa: PLR0917 - it is called so
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Tell what to ask next; Unfetched for what nothing proves."""
+        target = urlsplit(newurl)
+        if target.scheme != "https" and (req.type == "https" or target.scheme != "http"):
+            raise Unfetched(f"{req.full_url}: leads to {target.scheme}://{target.netloc}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def is_url(text: str) -> bool:
     """Whether this is a URL and no path."""
     return text.startswith(("https://", "http://"))
@@ -34,10 +55,7 @@ def fetch_text(url: str) -> str:
     """
     request = urllib.request.Request(url, headers={"User-Agent": f"entrepot/{__version__}"})  # noqa: S310 - the caller has seen is_url
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310
-            came_from = urlsplit(answer.geturl())
-            if urlsplit(url).scheme == "https" != came_from.scheme:
-                raise Unfetched(f"{url}: leads to {came_from.scheme}://{came_from.netloc}")
+        with urllib.request.build_opener(NoWayDown).open(request, timeout=_PATIENCE_S) as answer:
             if answer.headers.get_content_type() == "text/html":
                 raise Unfetched(f"{url}: a web page came; give the address of the file itself")
             body: bytes = answer.read(LARGEST_BYTES + 1)

@@ -19,6 +19,7 @@ from entrepot.mirror.fills import Fills
 from entrepot.mirror.namedimage import NamedImage
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
 from entrepot.oci.mediatype import is_schema1
@@ -26,8 +27,6 @@ from entrepot.store.children import linked_children
 from entrepot.store.closure import Closure
 from entrepot.store.partial import Partial
 from entrepot.store.record import BlobRecord, Child, ManifestRecord, TagRecord
-from entrepot.trust.pinloading import load_pins, shipped_pins
-from entrepot.trust.pins import Pins
 
 SOURCE = "import"
 """What stands in the catalog where the mirror's name would."""
@@ -45,28 +44,28 @@ class Verdict:
     pinned: Digest | None = None
 
 
-def _shipped() -> Pins:
-    return load_pins(shipped_pins())
-
-
 @dataclass(slots=True)
 class Intake:
     """`private` are registries by their canonical names; `fills` those of a running server.
 
-    `load_pins` reads the pins, in a thread. Methods raise StoreError.
+    `load_rules` reads the pins and policies that tags are given by, in a thread. Methods raise
+    StoreError.
     """
 
     names: NameTable
     room: Room
     private: frozenset[str] = frozenset()
     fills: Fills | None = None
-    load_pins: Callable[[], Pins] = _shipped
-    _pins: Pins | None = None
+    load_rules: Callable[[], Rules] = Rules
+    _rules: Rules | None = None
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def follow(self, names: NameTable, private: frozenset[str]) -> None:
+    def follow(
+        self, names: NameTable, private: frozenset[str], load_rules: Callable[[], Rules]
+    ) -> None:
         """Go by other settings from now on."""
         self.names, self.private = names, private
+        self.load_rules, self._rules = load_rules, None
 
     async def judge(self, text: str, digest: Digest) -> Verdict:
         """Tell what becomes of the image `digest` that somebody calls `text`."""
@@ -81,8 +80,8 @@ class Intake:
             if place.reference != digest:
                 return Verdict(text, place, refused=f"what is in the file is {digest}")
             return Verdict(text, place)
-        pins = await self._known_pins()
-        pin = pins.pin(place.registry, place.repository, place.reference)
+        rules = await self._known_rules()
+        pin = rules.pin(place.registry, place.repository, place.reference)
         if pin is not None and not pin.allows(digest):
             return Verdict(text, place, pinned=pin.digest)
         return Verdict(text, place)
@@ -214,8 +213,8 @@ class Intake:
 
         await self.room.for_disk(lambda: partial.write(offset, data), missing)
 
-    async def _known_pins(self) -> Pins:
+    async def _known_rules(self) -> Rules:
         async with self._loading:
-            if self._pins is None:
-                self._pins = await asyncio.to_thread(self.load_pins)
-            return self._pins
+            if self._rules is None:
+                self._rules = await asyncio.to_thread(self.load_rules)
+            return self._rules

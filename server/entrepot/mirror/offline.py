@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from entrepot.errors import Incomplete, Offline, StoreError
@@ -47,9 +47,14 @@ class OfflineDoor:
     closure: Closure
     serves_incomplete: bool = False
     _judged: OrderedDict[Digest, tuple[float, Completeness]] = field(default_factory=OrderedDict)
+    _leave: Callable[[], None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outbound.on_offline(self._forget)
+        self._leave = self.outbound.on_offline(self._forget)
+
+    def close(self) -> None:
+        """Listen to the switch no more, which outlasts this and would keep it; call it once."""
+        self._leave()
 
     @property
     def shut(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -13,16 +14,20 @@ from entrepot.trust.pins import Pin, Pins
 from entrepot.trust.policy import Policy, PolicyTable, Rule
 from entrepot.trust.voting import Held
 
+_NUMBERS = itertools.count(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What tags may mean, as far as that is known before anybody is asked.
 
-    Registries are named canonically.
+    Registries are named canonically. `number` is another for every object: records in memory
+    outlast a reload, and those that older rules let pass have to pass again.
     """
 
     pins: Pins = field(default_factory=Pins)
     policies: PolicyTable = field(default_factory=lambda: PolicyTable.of({}))
+    number: int = field(default_factory=lambda: next(_NUMBERS), init=False, compare=False)
 
     def policy(self, registry: str, repository: str) -> Policy:
         """Tell what is asked of an answer."""
@@ -41,6 +46,10 @@ class Rules:
         pin = self.pin(record.registry, record.repository, record.tag)
         return held.released() if pin is None else held
 
+    def have_vetted(self, record: TagRecord) -> bool:
+        """Whether the record has passed these rules, and no older ones."""
+        return record.vetted == self.number
+
     def vetted(self, record: TagRecord) -> TagRecord | None:
         """Give the record as it counts now; None when it may not be served unasked.
 
@@ -54,7 +63,7 @@ class Rules:
             level = Level.PIN
         if level < self.policy(record.registry, record.repository).floor:
             return None
-        return replace(record, level=int(level), vetted=True)
+        return replace(record, level=int(level), vetted=self.number)
 
     def tags_of(self, registry: str, repository: RepositoryName, digest: Digest) -> Iterator[Tag]:
         """Name the tags of a repository that are pinned to `digest`."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from entrepot.mirror.names import ImageName
 from entrepot.oci.digest import Digest
+from entrepot.oci.reference import Reference
 
 
 class SignatureDoor(Protocol):
@@ -14,11 +15,13 @@ class SignatureDoor(Protocol):
     What it fetches to come to its verdict it asks of the mirror layer, which has no such door.
     """
 
-    def is_open(self, image: ImageName, digest: Digest) -> bool:
+    def is_open(self, image: ImageName, reference: Reference, digest: Digest) -> bool:
         """Whether nothing has to be looked for: no await, no I/O, on the way of every request."""
 
-    async def pass_through(self, image: ImageName, digest: Digest, deadline: float) -> None:
-        """Return if the manifest may be given; an EntrepotError says why not.
+    async def pass_through(
+        self, image: ImageName, reference: Reference, digest: Digest, deadline: float
+    ) -> None:
+        """Return if the manifest `digest` may be given for `reference`; EntrepotError if not.
 
         `deadline` is loop time.
         """

@@ -43,6 +43,8 @@ from entrepot.trust.cosign import (
 T = TypeVar("T")
 Key: TypeAlias = tuple[str, str, Digest]
 """(registry, repository, manifest)"""
+Asked: TypeAlias = tuple[Key, bool]
+"""What may be given, and whether it was asked for as what is attached to an image may be."""
 
 _MOST_REMEMBERED = 20_000
 
@@ -57,39 +59,54 @@ class Signatures:
     """
 
     table: SignatureTable
-    flights: Flights[Key, None]
+    flights: Flights[Asked, None]
     metrics: Metrics
     clock: Clock
     negative_ttl_s: float
     _proved: OrderedDict[Key, None] = field(default_factory=OrderedDict)
+    _attached: OrderedDict[Key, None] = field(default_factory=OrderedDict)
     _refused: ForAWhile[tuple[str, tuple[str, ...]]] = field(default_factory=ForAWhile)
 
-    def is_settled(self, registry: str, repository: str, manifest_digest: Digest) -> bool:
-        """Whether nothing has to be looked for, without an await: nothing asked, or proved."""
+    def is_settled(
+        self, registry: str, repository: str, manifest_digest: Digest, *, attached: bool
+    ) -> bool:
+        """Whether nothing has to be looked for, without an await: nothing asked, or proved.
+
+        `attached` is as it is for a call.
+        """
         if self.table.rule(registry, repository) is None:
             return True
-        return self._is_proved((registry, repository, manifest_digest))
+        key = (registry, repository, manifest_digest)
+        return _knows(self._proved, key) or (attached and _knows(self._attached, key))
 
     async def __call__(
-        self, registry: str, repository: str, manifest_digest: Digest, fetch: Evidence
+        self,
+        registry: str,
+        repository: str,
+        manifest_digest: Digest,
+        fetch: Evidence,
+        *,
+        attached: bool,
     ) -> None:
         """Return if the manifest may be served.
 
-        A manifest that a proved index names is proved with it, and what is attached to images
-        needs no signature of its own. Raises SignatureRefused, and AllFailed, AllThrottled or
-        Offline when it could not be found out.
+        A manifest that a proved index names is proved with it. What is attached to images needs no
+        signature of its own, and proves nothing; it is served only if it is asked for in a way
+        that can mean it, `attached`: by digest, or by a tag that is made for it. Raises
+        SignatureRefused, and AllFailed, AllThrottled or Offline when it could not be found out.
         """
         rule = self.table.rule(registry, repository)
         key = (registry, repository, manifest_digest)
-        if rule is None or self._is_proved(key):
+        if rule is None or self.is_settled(*key, attached=attached):
             return
-        known = self._refused.get(key, self.clock())
+        asked = (key, attached)
+        known = self._refused.get(asked, self.clock())
         if known is not None:
             if rule.warn:
                 return
             raise SignatureRefused(*known)
         try:
-            await self.flights.join(key, lambda: self._settle(key, rule, fetch))
+            await self.flights.join(asked, lambda: self._settle(asked, rule, fetch))
         except (SignatureRefused, Exhausted) as error:
             verdict = "refused" if isinstance(error, SignatureRefused) else "unheard"
             self.metrics.signatures.labels(registry, verdict).inc()
@@ -97,19 +114,20 @@ class Signatures:
                 raise
             log.warning("signature.missed", reason=str(error))
 
-    async def _settle(self, key: Key, rule: SignatureRule, fetch: Evidence) -> None:
+    async def _settle(self, asked: Asked, rule: SignatureRule, fetch: Evidence) -> None:
+        key, attached = asked
         registry, repository, digest = key
         manifest = await fetch.manifest(digest)
-        if is_attachment(manifest):
-            self._remember(key)
+        if attached and is_attachment(manifest):
+            _remember(self._attached, key)
             return
         search = _Search(rule, self.table.names(registry, repository), fetch)
         if not await self._is_in_a_proved_index(key, fetch):
             if await search.proves(digest):
                 self._learn(key, manifest)
             elif not await self._is_in_a_signed_index(key, search):
-                raise self._refusal(key, search)
-        self._remember(key)
+                raise self._refusal(key, search, manifest)
+        _remember(self._proved, key)
         self.metrics.signatures.labels(registry, "proved").inc()
 
     async def _is_in_a_proved_index(self, key: Key, fetch: Evidence) -> bool:
@@ -134,22 +152,10 @@ class Signatures:
         registry, repository, _ = key
         if is_index(manifest.media_type):
             for child in descriptors(manifest):
-                self._remember((registry, repository, child.digest))
-        self._remember(key)
+                _remember(self._proved, (registry, repository, child.digest))
+        _remember(self._proved, key)
 
-    def _remember(self, key: Key) -> None:
-        self._proved[key] = None
-        self._proved.move_to_end(key)
-        while len(self._proved) > _MOST_REMEMBERED:
-            self._proved.popitem(last=False)
-
-    def _is_proved(self, key: Key) -> bool:
-        if key not in self._proved:
-            return False
-        self._proved.move_to_end(key)
-        return True
-
-    def _refusal(self, key: Key, search: _Search) -> EntrepotError:
+    def _refusal(self, key: Key, search: _Search, manifest: Manifest) -> EntrepotError:
         registry, repository, digest = key
         found = "; ".join(search.found)
         title = f"{registry}/{repository}@{digest}"
@@ -162,8 +168,23 @@ class Signatures:
         )
         wall_s = self.clock()
         told = (message, tuple(search.found))
-        self._refused.put(key, told, wall_s, wall_s + self.negative_ttl_s)
+        for attached in (False,) if is_attachment(manifest) else (False, True):
+            self._refused.put((key, attached), told, wall_s, wall_s + self.negative_ttl_s)
         return SignatureRefused(*told)
+
+
+def _remember(known: OrderedDict[Key, None], key: Key) -> None:
+    known[key] = None
+    known.move_to_end(key)
+    while len(known) > _MOST_REMEMBERED:
+        known.popitem(last=False)
+
+
+def _knows(known: OrderedDict[Key, None], key: Key) -> bool:
+    if key not in known:
+        return False
+    known.move_to_end(key)
+    return True
 
 
 @dataclass(slots=True)

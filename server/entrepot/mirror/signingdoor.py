@@ -11,6 +11,8 @@ from entrepot.mirror.names import ImageName
 from entrepot.mirror.signatures import Signatures
 from entrepot.mirror.tags import Tags
 from entrepot.oci.digest import Digest
+from entrepot.oci.reference import Reference
+from entrepot.trust.attachments import is_asked_as_attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,19 @@ class SigningDoor:
     blobs: Blobs
     listings: Listings
 
-    def is_open(self, image: ImageName, digest: Digest) -> bool:
+    def is_open(self, image: ImageName, reference: Reference, digest: Digest) -> bool:
         """Whether nothing has to be looked for; no await, no I/O."""
-        return self.check.is_settled(image.registry, image.repository, digest)
+        attached = is_asked_as_attachment(reference)
+        return self.check.is_settled(image.registry, image.repository, digest, attached=attached)
 
-    async def pass_through(self, image: ImageName, digest: Digest, deadline: float) -> None:
+    async def pass_through(
+        self, image: ImageName, reference: Reference, digest: Digest, deadline: float
+    ) -> None:
         """Return if the manifest may be given; `deadline` is loop time.
 
         Raises SignatureRefused, and AllFailed, AllThrottled or Offline when signatures could not
         be looked at.
         """
         fetch = Evidence(self.tags, self.blobs, self.listings, image, deadline)
-        await self.check(image.registry, image.repository, digest, fetch)
+        attached = is_asked_as_attachment(reference)
+        await self.check(image.registry, image.repository, digest, fetch, attached=attached)

@@ -43,7 +43,9 @@ class Tags:
     def peek(self, image: ImageName, tag: Tag) -> Served | None:
         """The answer if it is fresh and in memory: no await, no I/O, the path of most requests."""
         record = self.catalog.peek_tag(image.registry, image.repository, tag)
-        if record is None or not record.vetted or not self._is_fresh(record):
+        if record is None or not self.manifests.rules.have_vetted(record):
+            return None
+        if not self._is_fresh(record):
             return None
         served = self.manifests.peek(record.digest)
         return Served(served.manifest, "hit", record.mirror) if served is not None else None
@@ -83,9 +85,10 @@ class Tags:
 
     async def _vetted(self, record: TagRecord) -> TagRecord | None:
         """The record as it counts by the pins and policies of now; None: it must not be given."""
-        if record.vetted:
+        rules = self.manifests.rules
+        if rules.have_vetted(record):
             return record
-        vetted = self.manifests.rules.vetted(record)
+        vetted = rules.vetted(record)
         if vetted is None:
             return None
         if vetted.level == record.level:
@@ -173,7 +176,7 @@ class Tags:
     ) -> Served:
         """Go on with what is held."""
         decision, manifest = finding.decision, finding.heard.manifest
-        counted = replace(record, level=int(decision.level), vetted=True)
+        counted = replace(record, level=int(decision.level), vetted=self.manifests.rules.number)
         if held is None:  # its bytes had gone, and are back
             await self.manifests.keep(image, manifest, finding.mirror, counted)
         if isinstance(decision, Keep) and decision.confirmed:
@@ -184,7 +187,7 @@ class Tags:
                 self.catalog.touch_tag(counted, now)
             source = "revalidated" if inquiry.attempts or inquiry.answers else "hit"
             return Served(manifest, source, finding.mirror)
-        if not record.vetted:
+        if not self.manifests.rules.have_vetted(record):
             self.catalog.vet_tag(counted)
         moved = [r for r in decision.reports if r.event is Event.MOVE_REFUSED]
         why = "; ".join(map(str, moved)) or "; ".join(a.message for a in inquiry.attempts)
@@ -215,7 +218,7 @@ class Tags:
             checked_at=self.manifests.clock(),
             mirror=mirror,
             level=int(finding.decision.level),
-            vetted=True,
+            vetted=self.manifests.rules.number,
         )
         await self.manifests.keep(image, manifest, mirror, record)
 

@@ -32,8 +32,8 @@ class TagRecord:
     """What a tag was last seen to mean; `mirror` is who said so (U-11).
 
     `checked_at` is seconds of the epoch, `size` the manifest's bytes, `level` how well the digest
-    is vouched for, a `trust.Level` as a number. `vetted` is for memory only: since the start it
-    has been held against the pins and the policy, which may be others than when it was written.
+    is vouched for, a `trust.Level` as a number. `vetted` is for memory only: the number of the
+    pins and policies that it was last held against, since they may be others now; 0 for none.
     """
 
     registry: str
@@ -45,7 +45,7 @@ class TagRecord:
     checked_at: float
     mirror: str
     level: int = 1
-    vetted: bool = field(default=False, compare=False)
+    vetted: int = field(default=0, compare=False)
 
     @property
     def key(self) -> TagKey:

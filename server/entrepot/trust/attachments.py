@@ -2,16 +2,21 @@
 
 They travel without a signature of their own, so nothing that could run may pass for one. Programs
 in Go read JSON with any case of a key, and with keys twice; what is not plainly written is
-therefore no attachment.
+therefore no attachment. Some run a manifest whatever kind it calls its layers (podman does, and
+containerd whatever an index calls its artifacts), so that how it is written is not enough: what is
+asked for by an image's tag is an image.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
+from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
+from entrepot.oci.reference import Reference
 from entrepot.trust.cosignbundle import BUNDLE_PREFIX
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -41,12 +46,19 @@ _INDEX_KEYS = _COMMON | {"manifests"}
 _ENTRY_KEYS = frozenset(
     {"mediaType", "digest", "size", "artifactType", "annotations", "data", "platform", "urls"}
 )
+_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z0-9]+)?", re.ASCII)
+"""cosign's, and the one that stands for the referrers of an image (spec "Referrers Tag Schema")."""
+
+
+def is_asked_as_attachment(reference: Reference) -> bool:
+    """Whether what is attached to an image may be meant: it has no tags but those made for it."""
+    return isinstance(reference, Digest) or _TAG.fullmatch(reference) is not None
 
 
 def is_attachment(manifest: Manifest) -> bool:
     """Whether all its layers are documents, or all that it lists says to be an artifact.
 
-    Such a list, or an empty one, does no harm: what it names is judged by itself when asked for.
+    Such a list proves nothing of what it names, which is judged by itself when asked for.
     """
     try:
         document = json.loads(manifest.body.decode(), object_pairs_hook=_without_doubles)

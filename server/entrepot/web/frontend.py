@@ -192,8 +192,8 @@ class Frontend:
         """Find a manifest, which may be given only if it is signed as is asked for here."""
         served = await self._found(image, reference, deadline)
         door, digest = self._services.signatures, served.manifest.digest
-        if door is not None and not door.is_open(image, digest):
-            await door.pass_through(image, digest, deadline)
+        if door is not None and not door.is_open(image, reference, digest):
+            await door.pass_through(image, reference, digest, deadline)
         return served
 
     async def _found(self, image: ImageName, reference: Reference, deadline: float) -> Served:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import urllib.request
+from contextlib import nullcontext
+from http.client import HTTPMessage
+
 import pytest
 
 from entrepot.cli import webtext
@@ -50,3 +55,24 @@ def test_nobody_there() -> None:
 def test_a_redirect_to_something_else_than_the_web_is_an_error() -> None:
     with weblet({}, moved="file:///etc/hostname") as url, pytest.raises(Unfetched):
         fetch_text(f"{url}/a")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "goes"),
+    [
+        ("https://a.test/x", "https://b.test/x", True),
+        ("http://a.test/x", "https://a.test/x", True),
+        ("http://a.test/x", "http://b.test/x", True),
+        ("https://a.test/x", "http://a.test/x", False),
+        ("http://a.test/x", "ftp://a.test/x", False),
+    ],
+)
+def test_no_step_of_the_way_leaves_https(before: str, after: str, *, goes: bool) -> None:
+    """Whoever is in between could lead on from there to an https of their own."""
+    way = webtext.NoWayDown()
+    request = urllib.request.Request(before)
+    refused = nullcontext() if goes else pytest.raises(Unfetched, match="leads to")
+    with refused:
+        onward = way.redirect_request(request, io.BytesIO(), 302, "", HTTPMessage(), after)
+        assert onward is not None
+        assert onward.full_url == after

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from entrepot.errors import ArchiveInvalid, Incomplete, NoRoom, StoreError
 from entrepot.mirror.intake import SOURCE, Intake
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.room import Room
+from entrepot.mirror.rules import Rules
 from entrepot.mirror.watermarks import Limits
-from entrepot.oci.digest import Digest
 from entrepot.tasks import TaskOwner
 from entrepot.trust.pinfile import read_pin_file
 from entrepot.trust.pins import Pins
+from entrepot.trust.policy import Policy, PolicyTable
 from fakes.fault import Fault
 from fakes.images import Image, blob, image, index, sha256
 from fakes.registry import FakeRegistry
@@ -29,9 +32,9 @@ NAME = f"{REGISTRY}/pause:1"
 PINNED = image("pinned")
 
 
-def pins() -> Pins:
+def pinned() -> Rules:
     text = f"schema: 1\npins:\n  {NAME}: {PINNED.digest}\n"
-    return Pins((read_pin_file("test.yaml", text.splitlines(keepends=True)),))
+    return Rules(Pins((read_pin_file("test.yaml", text.splitlines(keepends=True)),)))
 
 
 async def pieces(data: bytes, size: int = 1 << 20) -> AsyncIterator[bytes]:
@@ -48,7 +51,7 @@ async def intake(
         await room.accounts.recount()
         names = NameTable({REGISTRY: ["short"]})
         try:
-            yield own, Intake(names, room, frozenset(private), load_pins=pins)
+            yield own, Intake(names, room, frozenset(private), load_rules=pinned)
         finally:
             await room.aclose()
 
@@ -142,7 +145,7 @@ async def test_a_fill_of_the_same_blob_is_waited_for(tmp_path: Path) -> None:
         fill = await mirrored.blobs.fetch(PAUSE, sha256(data), mirrored.deadline())
         assert fill is not None
         names = NameTable({REGISTRY: []})
-        taking = Intake(names, mirrored.fills.room, fills=mirrored.fills, load_pins=pins)
+        taking = Intake(names, mirrored.fills.room, fills=mirrored.fills, load_rules=pinned)
         assert not await taking.take_blob(sha256(data), len(data), REGISTRY, pieces(data))
         assert len(mirrored.fills) == 0
 
@@ -188,12 +191,17 @@ async def test_names_are_judged(tmp_path: Path) -> None:
         assert other.refused == f"what is in the file is {ONE.digest}"
 
 
-async def test_the_shipped_pins_are_known(tmp_path: Path) -> None:
+def _same(rules: Rules) -> Rules:
+    return rules
+
+
+async def test_pins_are_those_of_the_settings_of_now(tmp_path: Path) -> None:
     async with intake(tmp_path) as (_, taking):
-        shipped = Intake(NameTable({"registry.k8s.io": ["k8s.gcr.io"]}), taking.room)
-        verdict = await shipped.judge("k8s.gcr.io/pause:3.1", ONE.digest)
-        expected = "sha256:f78411e19d84a252e53bff71a4407a5686c46983a2c2eeed83929b888179acea"
-        assert verdict.pinned == Digest.parse(expected)
+        assert (await taking.judge(NAME, ONE.digest)).pinned == PINNED.digest
+        policies = PolicyTable.of({}, Policy.parse("first"))
+        for rules in (Rules(), replace(pinned(), policies=policies)):
+            taking.follow(taking.names, frozenset(), partial(_same, rules))
+            assert (await taking.judge(NAME, ONE.digest)).pinned is None
 
 
 async def test_what_is_private_stays_so(tmp_path: Path) -> None:

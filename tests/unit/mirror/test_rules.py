@@ -28,7 +28,8 @@ def test_a_pin_raises_what_it_names_and_keeps_back_all_else() -> None:
     pinned = rules(v3_1=GOOD)
     vetted = pinned.vetted(record(Level.FIRST))
     assert vetted == replace(record(Level.FIRST), level=int(Level.PIN))
-    assert vetted.vetted
+    assert pinned.have_vetted(vetted)
+    assert not rules(v3_1=GOOD).have_vetted(vetted), "they may say something else"
     assert pinned.vetted(record(Level.AUTHORITY, BAD)) is None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from entrepot.errors import Untrusted
 from entrepot.mirror.names import ImageName
 from entrepot.oci.digest import Digest
+from entrepot.oci.reference import Reference
 from fakes.images import image, index
 from fakes.registry import FakeRegistry
 from unit.web.serving import NS, serving
@@ -23,10 +24,12 @@ class Door:
     seen: set[Digest] = field(default_factory=set)
     asked: list[tuple[str, str, Digest]] = field(default_factory=list)
 
-    def is_open(self, image: ImageName, digest: Digest) -> bool:
+    def is_open(self, image: ImageName, reference: Reference, digest: Digest) -> bool:
         return digest in self.seen
 
-    async def pass_through(self, image: ImageName, digest: Digest, deadline: float) -> None:
+    async def pass_through(
+        self, image: ImageName, reference: Reference, digest: Digest, deadline: float
+    ) -> None:
         assert deadline > 0
         self.asked.append((image.registry, str(image.repository), digest))
         if digest not in self.signed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -56,16 +57,18 @@ class Checking:
         layer = self.layer
         return Evidence(layer.tags, layer.blobs, layer.listings, PAUSE, layer.deadline())
 
-    async def __call__(self, digest: Digest, repository: str = "pause") -> None:
+    async def __call__(
+        self, digest: Digest, repository: str = "pause", *, attached: bool = True
+    ) -> None:
         fetch = replace(self.evidence, image=replace(PAUSE, repository=RepositoryName(repository)))
-        await self.check(REGISTRY, repository, digest, fetch)
+        await self.check(REGISTRY, repository, digest, fetch, attached=attached)
 
     def forget(self) -> None:
         """As after a restart."""
         self.check = replace_memory(self.check)
 
-    def settled(self, digest: Digest) -> bool:
-        return self.check.is_settled(REGISTRY, "pause", digest)
+    def settled(self, digest: Digest, *, attached: bool = True) -> bool:
+        return self.check.is_settled(REGISTRY, "pause", digest, attached=attached)
 
     def verdicts(self, verdict: str) -> float:
         labels = {"registry": REGISTRY, "verdict": verdict}
@@ -244,8 +247,8 @@ async def test_signatures_themselves_need_none(tmp_path: Path) -> None:
 async def test_where_nothing_is_asked_nothing_is_looked_for(tmp_path: Path) -> None:
     async with FakeRegistry() as registry, checking(tmp_path, registry) as check:
         await check(APP.digest, "free/app")
-        assert check.check.is_settled(REGISTRY, "free/app", APP.digest)
-        assert check.check.is_settled("quay.io", "app", APP.digest)
+        assert check.check.is_settled(REGISTRY, "free/app", APP.digest, attached=False)
+        assert check.check.is_settled("quay.io", "app", APP.digest, attached=False)
         assert registry.requests == []
 
 
@@ -299,3 +302,38 @@ async def test_many_at_once_ask_once(tmp_path: Path) -> None:
             for _ in range(20):
                 group.create_task(check(APP.digest))
         assert len(registry.asked("/manifests/sha256-")) == 1
+
+
+def called(one: Image, kind: str) -> Image:
+    """The same image with layers that it calls something else: podman runs it all the same."""
+    written = json.loads(one.manifest)
+    for layer in written["layers"]:
+        layer["mediaType"] = kind
+    return replace(one, manifest=json.dumps(written).encode())
+
+
+async def test_what_is_asked_for_as_an_image_has_to_be_signed(tmp_path: Path) -> None:
+    disguised = called(APP, "application/vnd.in-toto+json")
+    async with FakeRegistry() as registry, checking(tmp_path, registry) as check:
+        push(registry, disguised)
+        await check(disguised.digest, attached=True)
+        assert check.settled(disguised.digest, attached=True)
+        assert not check.settled(disguised.digest, attached=False)
+        with pytest.raises(SignatureRefused):
+            await check(disguised.digest, attached=False)
+        await check(disguised.digest, attached=True)
+
+
+async def test_a_list_of_artifacts_proves_nothing_that_it_names(tmp_path: Path) -> None:
+    """containerd takes the image for its platform out of an index, whatever it is called there."""
+    written = json.loads(BOTH.manifest)
+    for entry in written["manifests"]:
+        entry["artifactType"] = "text/spdx+json"
+    listing = replace(BOTH, manifest=json.dumps(written).encode())
+    async with FakeRegistry() as registry, checking(tmp_path, registry) as check:
+        push(registry, listing)
+        with pytest.raises(SignatureRefused):
+            await check(listing.digest, attached=False)
+        await check(listing.digest, attached=True)
+        with pytest.raises(SignatureRefused):
+            await check(APP.digest)

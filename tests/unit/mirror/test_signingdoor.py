@@ -10,6 +10,7 @@ from entrepot.errors import SignatureRefused
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.signatures import Signatures
 from entrepot.mirror.signingdoor import SigningDoor
+from entrepot.oci.reference import Tag
 from entrepot.tasks import TaskOwner
 from entrepot.trust.cosign import SignatureRule, SignatureTable
 from entrepot.trust.cosignkey import CosignKey
@@ -34,10 +35,10 @@ async def test_signed_images_pass_and_others_do_not(tmp_path: Path) -> None:
         table = SignatureTable({REGISTRY: (("*", RULE),)})
         check = Signatures(table, Flights(owner, "check"), layer.metrics, layer.clock, 30.0)
         door = SigningDoor(check, layer.tags, layer.blobs, layer.listings)
-        assert not door.is_open(PAUSE, APP.digest)
-        await door.pass_through(PAUSE, APP.digest, layer.deadline())
-        assert door.is_open(PAUSE, APP.digest)
+        assert not door.is_open(PAUSE, Tag("3.1"), APP.digest)
+        await door.pass_through(PAUSE, Tag("3.1"), APP.digest, layer.deadline())
+        assert door.is_open(PAUSE, Tag("3.1"), APP.digest)
         with pytest.raises(SignatureRefused):
-            await door.pass_through(PAUSE, OTHER.digest, layer.deadline())
-        assert not door.is_open(PAUSE, OTHER.digest)
+            await door.pass_through(PAUSE, Tag("3.2"), OTHER.digest, layer.deadline())
+        assert not door.is_open(PAUSE, Tag("3.2"), OTHER.digest)
         await owner.aclose()

@@ -8,7 +8,8 @@ import pytest
 
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
-from entrepot.trust.attachments import is_attachment
+from entrepot.oci.reference import Tag
+from entrepot.trust.attachments import is_asked_as_attachment, is_attachment
 from fakes.cosign import SIMPLE_SIGNING, Signer, bundled, signed
 from fakes.images import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, artifact, image, index
 
@@ -83,3 +84,20 @@ def test_what_could_run_is_not(body: bytes) -> None:
     document = Manifest(Digest.of(body), OCI_MANIFEST, body)
     assert not is_attachment(document)
     assert not is_attachment(Manifest(Digest.of(body), OCI_INDEX, body))
+
+
+@pytest.mark.parametrize(
+    ("text", "attached"),
+    [
+        ("1.2.3", False),
+        ("latest", False),
+        (f"sha256-{'a' * 64}", True),
+        (f"sha256-{'a' * 64}.sig", True),
+        (f"sha256-{'a' * 64}.att", True),
+        (f"sha256-{'a' * 63}.sig", False),
+        (f"v1-sha256-{'a' * 64}.sig", False),
+    ],
+)
+def test_only_tags_made_for_attachments_can_mean_one(text: str, *, attached: bool) -> None:
+    assert is_asked_as_attachment(Tag.parse(text)) is attached
+    assert is_asked_as_attachment(Digest.of(b"any"))

@@ -17,7 +17,6 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.intake import Intake
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.room import Room
-from entrepot.trust.pins import Pins
 from entrepot.web.admin import admin_application
 from entrepot.web.carryapi import CarryApi
 from entrepot.web.guard import Guard
@@ -46,7 +45,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with keeping(tmp_path) as own:
         room = Room(own.store, own.catalog, own.clock, own.metrics.cache)
         names = NameTable({REGISTRY: ["short"]})
-        api = CarryApi(Intake(names, room, load_pins=Pins))
+        api = CarryApi(Intake(names, room))
         application = admin_application(Metrics(), lambda: True, Guard(TOKEN), api)
         async with TestClient(TestServer(application)) as client:
             yield Desk(own, client)

@@ -16,6 +16,7 @@ from jinja2 import Environment
 
 from entrepot.errors import EntrepotError
 from entrepot.mirror.documents import Document, image_document
+from entrepot.mirror.imagenames import image_name
 from entrepot.mirror.origindocuments import origin_document
 from entrepot.mirror.overview import Overview, Span
 from entrepot.mirror.prefetch import Prefetch
@@ -142,12 +143,12 @@ class StatusPages:
 
     async def image(self, request: web.Request) -> web.Response:
         """Show one image: its platforms, what each of them lacks, and why it is what it is."""
-        library = self._overview.library
-        record = await library.image(request.query.get("name", ""))
-        insider = self._sessions.of(request) is not None
-        hidden = frozenset() if insider else self._overview.private()
-        if record.registry in hidden:
+        library, told = self._overview.library, request.query.get("name", "")
+        hidden = frozenset() if self._sessions.of(request) is not None else self._overview.private()
+        # Before it is looked for: whether it is here is not told to everybody either.
+        if image_name(told, library.names).partition("/")[0] in hidden:
             return self._page(request, "login.html", 401, told="That is for admins to see.")
+        record = await library.image(told)
         origin = await library.origins.why(record.name)
         names = tuple(one for one in origin.names if one.partition("/")[0] not in hidden)
         kept = await library.keeps()
@@ -189,14 +190,24 @@ class StatusPages:
     async def _images(
         self, query: str, after: str | None, *, insider: bool
     ) -> tuple[list[Document], str | None]:
+        """Give a page of images, and the name after which the next begins.
+
+        That name is in a link: of what is not shown it tells nothing, so the page is filled up.
+        """
         library = self._overview.library
-        if query:
-            found = await library.search(query, after, IMAGES)
-        else:
-            found = await library.images(None, after, IMAGES)
         hidden = frozenset() if insider else self._overview.private()
-        shown = [image_document(one) for one in found if one.registry not in hidden]
-        return shown, found[-1].name if len(found) == IMAGES else None
+        shown: list[Document] = []
+        while len(shown) <= IMAGES:
+            if query:
+                found = await library.search(query, after, IMAGES)
+            else:
+                found = await library.images(None, after, IMAGES)
+            shown += [image_document(one) for one in found if one.registry not in hidden]
+            if len(found) < IMAGES:
+                break
+            after = found[-1].name
+        page = shown[:IMAGES]
+        return page, str(page[-1]["name"]) if page != shown else None
 
     def _is_insider(self, request: web.Request) -> bool:
         """Whether it comes from a browser that has logged in, or with the token itself."""

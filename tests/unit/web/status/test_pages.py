@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
+from entrepot.web.status import pages
 from fakes.images import image, sha256
 from fakes.registry import FakeRegistry
 from unit.web.serving import K8S, NS, Serving, registry_settings, serving
@@ -20,6 +24,10 @@ async def pulled(served: Serving, name: str, ns: str) -> None:
     for data in one.blobs:
         assert (await served.get(f"/v2/{name}/blobs/{sha256(data)}{ns}")).status == 200
     await served.until_filled()
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def get(served: Serving, path: str, *headers: tuple[str, str]) -> Answer:
@@ -97,6 +105,8 @@ async def test_private_registries_are_for_those_who_have_logged_in(tmp_path: Pat
                 assert b"hidden:1" not in (await get(served, path)).body
             path = f"/status/image?name={SECRET}/hidden:1"
             assert (await get(served, path)).status == 401
+            other = f"/status/image?name={SECRET}/not-here:1"
+            assert (await get(served, other)).status == 401, "who asks learns nothing"
             token = (tmp_path / "cache" / "admin-token").read_text().strip()
             login = await send(served, "login", f"token={token}")
             cookie = (login.header("Set-Cookie") or "").partition(";")[0]
@@ -140,6 +150,43 @@ async def test_an_image_tells_why_it_is_what_it_is(tmp_path: Path) -> None:
     for hidden in (f"{SECRET}/pause:1", "pins.yaml:5"):
         assert hidden not in page
         assert hidden in insiders
+
+
+async def test_the_way_to_the_next_page_names_nothing_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "IMAGES", 2)
+    names = ["quay.test/a", f"{SECRET}/b", f"{SECRET}/c", f"{SECRET}/d", "zone.test/e"]
+    registries = {
+        "quay.test": registry_settings("http://127.0.0.1:9"),
+        SECRET: registry_settings("http://127.0.0.1:9", private=True),
+        "zone.test": registry_settings("http://127.0.0.1:9"),
+    }
+    users = tmp_path / "users"
+    users.write_text("alice:$2y$04$EpC4CRj4RhIVTt2GLU8pmejiI7mIwSsVjxH3gMKg6cBBuHbL5uDFq\n")
+    auth = {"htpasswd": str(users)}
+    one = image(1)
+    async with serving(tmp_path, registries=registries, auth=auth) as served:
+        intake = served.server.intake
+        for name in names:
+            for data in one.blobs:
+                registry = name.partition("/")[0]
+                _ = await intake.take_blob(sha256(data), len(data), registry, pieces(data))
+            place = intake.place(f"{name}:1")
+            _ = await intake.take_manifest(
+                one.digest, one.media_type, one.manifest, place, named=True
+            )
+        page = (await get(served, "/status")).body.decode()
+        assert "quay.test/a:1" in page
+        assert "zone.test/e:1" in page
+        assert SECRET + "/" not in page
+        monkeypatch.setattr(pages, "IMAGES", 1)
+        page = (await get(served, "/status")).body.decode()
+        assert "after=quay.test/a%3A1" in page
+        assert SECRET + "/" not in page
+        rest = (await get(served, "/status?after=quay.test/a%3A1")).body.decode()
+        assert "zone.test/e:1" in rest
+        assert SECRET + "/" not in rest
 
 
 async def send(served: Serving, action: str, body: str, *headers: tuple[str, str]) -> Answer:
