@@ -165,7 +165,7 @@ async def test_the_index_of_the_log_has_all_its_blocks_from_the_start(tmp_path: 
 async def test_on_a_full_disk_it_opens_and_writes_with_what_the_ballast_gives(
     tmp_path: Path,
 ) -> None:
-    with small_disk(tmp_path, 8 * MIB) as disk:
+    with small_disk(tmp_path, 16 * MIB) as disk:
         ballast = Ballast(disk / "ballast")
         await asyncio.to_thread(ballast.take)
         for name in ("a", "b"):
