@@ -148,17 +148,18 @@ class StatusPages:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send what is live: as parts of the page, or with `as=json` as one document."""
-        insider = self._is_insider(request)
         if request.query.get("as") == "json":
-            return await self._live.stream(
-                request, lambda: {"status": self._overview.live(insider=insider)}
-            )
+            return await self._live.stream(request, lambda: {"status": self._now(request)})
         span = _span(request)
-        return await self._live.stream(request, lambda: self._fragments(span, insider=insider))
+        return await self._live.stream(request, lambda: self._fragments(request, span))
 
-    def _fragments(self, span: Span, *, insider: bool) -> Document:
+    def _now(self, request: web.Request) -> Document:
+        """Tell what is live; whoever has logged out meanwhile is told less from then on."""
+        return self._overview.live(insider=self._is_insider(request))
+
+    def _fragments(self, request: web.Request, span: Span) -> Document:
         about = {
-            "now": self._overview.live(insider=insider),
+            "now": self._now(request),
             "plots": plots(self._overview.steps(span), span),
             "span": span,
         }
