@@ -167,22 +167,23 @@ class StatusPages:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send what is live: as parts of the page, or with `as=json` as one document."""
-        insider = self._is_insider(request)
         if request.query.get("as") == "json":
-            return await self._live.stream(
-                request, lambda: {"status": self._overview.live(insider=insider)}
-            )
+            return await self._live.stream(request, lambda: {"status": self._now(request)})
         span = _span(request)
-        return await self._live.stream(request, lambda: self._fragments(span, insider=insider))
+        return await self._live.stream(request, lambda: self._fragments(request, span))
 
-    def _fragments(self, span: Span, *, insider: bool) -> Document:
+    def _now(self, request: web.Request) -> Document:
+        """Tell what is live; whoever has logged out meanwhile is told less from then on."""
+        return self._overview.live(insider=self._is_insider(request))
+
+    def _fragments(self, request: web.Request, span: Span) -> Document:
         about: Document = {
-            "now": self._overview.live(insider=insider),
+            "now": self._now(request),
             "plots": plots(self._overview.steps(span), span),
             "span": span,
         }
         names: tuple[str, ...] = _FRAGMENTS
-        if insider:
+        if self._is_insider(request):
             about["jobs"] = jobs_documents(self._prefetch)
             names += ("ahead",)
         return {name: self._templates.get_template(f"{name}.html").render(about) for name in names}

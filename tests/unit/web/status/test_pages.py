@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.web.status import pages
-from fakes.images import image, sha256
+from fakes.images import blob, image, sha256
 from fakes.registry import FakeRegistry
 from unit.web.serving import K8S, NS, Serving, registry_settings, serving
 from wire.client import Answer, ask, client
@@ -187,6 +188,34 @@ async def test_the_way_to_the_next_page_names_nothing_private(
         rest = (await get(served, "/status?after=quay.test/a%3A1")).body.decode()
         assert "zone.test/e:1" in rest
         assert SECRET + "/" not in rest
+
+
+async def test_who_has_logged_out_is_told_less_from_then_on(tmp_path: Path) -> None:
+    data = blob(3_000_000, "slow")
+    users = tmp_path / "users"
+    users.write_text("alice:$2y$04$EpC4CRj4RhIVTt2GLU8pmejiI7mIwSsVjxH3gMKg6cBBuHbL5uDFq\n")
+    async with FakeRegistry(bytes_per_second=200_000) as mirror:
+        registries = {SECRET: registry_settings(mirror, private=True)}
+        auth = {"htpasswd": str(users)}
+        async with serving(tmp_path, registries=registries, auth=auth) as served:
+            mirror.put_blob("hidden", data)
+            token = (tmp_path / "cache" / "admin-token").read_text().strip()
+            login = await send(served, "login", f"token={token}")
+            cookie = (login.header("Set-Cookie") or "").partition(";")[0]
+            page = (await get(served, "/status", ("Cookie", cookie))).body.decode()
+            form = page.partition('name="form" value="')[2].partition('"')[0]
+            place = served.server.intake.place(f"{SECRET}/hidden:1")
+            deadline = asyncio.get_running_loop().time() + 5
+            assert await served.server.services.blobs.fetch(place.image, sha256(data), deadline)
+            reader, writer = await asyncio.open_connection(*served.admin.split(":"))
+            asked = f"GET /status/events?as=json HTTP/1.1\r\nHost: {served.admin}\r\n"
+            writer.write(f"{asked}Cookie: {cookie}\r\n\r\n".encode())
+            await reader.readuntil(b'"repository": "hidden"')
+            assert (await send(served, "logout", f"form={form}", ("Cookie", cookie))).status == 303
+            async with asyncio.timeout(5):
+                await reader.readuntil(b'"repository": null')
+            writer.close()
+            await writer.wait_closed()
 
 
 async def send(served: Serving, action: str, body: str, *headers: tuple[str, str]) -> Answer:
