@@ -244,7 +244,8 @@ class Metrics:
             self.tally.requests += 1
             self.tally.hits += result in _HITS
             self.tally.errors += result == "error"
-        self.tally.sent_bytes += sent_bytes
+            # Only what a mirror would have had to send counts as saved.
+            self.tally.sent_bytes += 0 if result == "error" else sent_bytes
         self._labelled(self._requests, "requests", *labels).inc()
         if sent_bytes:
             self._labelled(self._sent, "sent", registry).inc(sent_bytes)

@@ -37,6 +37,14 @@ def test_requests_by_registry_kind_result_and_status() -> None:
     assert found["entrepot_request_seconds_bucket", (("kind", "blob"), ("le", "0.005"))] == 2
 
 
+def test_what_no_mirror_would_have_sent_is_not_counted_as_saved() -> None:
+    metrics = Metrics()
+    metrics.request(("", "other", "hit", "200"), 23_000, 0.001)
+    metrics.request(("docker.io", "manifest", "error", "502"), 400, 0.001)
+    metrics.request(("docker.io", "manifest", "hit", "200"), 7, 0.001)
+    assert metrics.tally.sent_bytes == 7
+
+
 def test_mirrors() -> None:
     metrics = Metrics()
     metrics.attempt("docker.io", "a", "silent")

@@ -128,6 +128,12 @@ def _token(settings: Settings) -> str:
     file = admin.token_file or settings.cache.path / _TOKEN
     try:
         return admin.token() or file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise Refused(
+            f"an Entrepot answers at the admin address, but its cache is not {settings.cache.path}:"
+            f" there is no {file}. Say which with --config FILE, as the server has it, or --cache"
+            " DIRECTORY (after `make run`: --cache var/cache)"
+        ) from error
     except (OSError, KeyError, ValueError) as error:
         raise Refused(
             f"the admin token cannot be read: {error}. Run this as the user of the server"

@@ -59,6 +59,7 @@ def doctor(
     Exit status 1 when there is an image that no mirror has as its owner made it.
     """
     surveying.check_online()
+    surveying.tell_origin()
     wanted = _wanted(surveying, names)
     found = run_survey(examined(surveying, wanted, sample))
     told = [(one, _suggestion(surveying, one)) for one in found]
@@ -163,6 +164,12 @@ def pasteable(
     found: Examination, suggested: Sequence[Suggested], written: Mapping[str, object]
 ) -> Iterator[str]:
     """Write the suggested order as settings."""
+    if all(finding.state is State.UNREACHABLE for finding in found.findings):
+        yield "No mirror could be reached, so nothing is known of their order. Has this host a way"
+        yield "out, a DNS that knows these names, a proxy? Where the registries themselves are"
+        yield "blocked: --preset china, here and for the server."
+        yield ""
+        return
     if not suggested or not changes(found):
         yield "The order of the mirrors is right as it is."
         yield ""

@@ -17,7 +17,7 @@ from entrepot.cli.kubernetes import kubernetes_option
 from entrepot.cli.meter import Meter, meter
 from entrepot.cli.platforms import platform_option
 from entrepot.cli.taking import Problem, Taking
-from entrepot.cli.wording import count_text, size_text
+from entrepot.cli.wording import about, count_text, size_text
 from entrepot.errors import ArchiveInvalid
 from entrepot.oci.digest import Digest
 
@@ -88,14 +88,14 @@ def _refuse(problems: list[Problem], *, as_json: bool) -> None:
     for problem in problems:
         for line in _lines(problem):
             click.echo(line, err=True)
+    if any(problem.missing or problem.absent for problem in problems):
+        click.echo("`entrepot prefetch`, told the same, brings what is missing", err=True)
     sys.exit(1)
 
 
 def _lines(problem: Problem) -> Iterator[str]:
-    yield f"Error: {problem.name}: {problem.reason}"
+    yield f"Error: {about(problem.name, problem.reason)}"
     for digest, size in problem.missing[:10]:
         yield f"  lacks {digest}" + (f" ({size_text(size)})" if size >= 0 else "")
     if len(problem.missing) > 10:
         yield f"  and {len(problem.missing) - 10} more"
-    if problem.missing:
-        yield "  `entrepot prefetch` brings what is missing"

@@ -36,5 +36,5 @@ def keep(client: AdminClient, pattern: str | None, *, remove: bool, as_json: boo
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
-    for line in lines:
+    for line in lines or ["nothing is kept"]:
         click.echo(line)

@@ -66,6 +66,7 @@ def pins_lock(
         before = load_pin_file(output) if output is not None and output.exists() else None
     except PinsInvalid as error:
         raise click.ClickException(str(error)) from error
+    surveying.tell_origin()
     wanted = _wanted(surveying, images, listed)
     if mirrors_only and wanted is None:
         raise Misused("--mirrors-only wants IMAGE… or --file")

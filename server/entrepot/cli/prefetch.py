@@ -14,7 +14,7 @@ from entrepot.cli.imagelist import Listed, read_images
 from entrepot.cli.kubernetes import kubernetes_option
 from entrepot.cli.meter import Meter, meter
 from entrepot.cli.platforms import parse_platforms, platform_option
-from entrepot.cli.wording import count_text, size_text
+from entrepot.cli.wording import about, count_text, size_text
 
 
 @click.command()
@@ -105,10 +105,10 @@ def _tell(one: Document, measured: Meter) -> None:
         measured.note(f"{name}  {size_text(one['bytes'])}, {how}")
     elif one["state"] == "failed":
         measured.clear()
-        click.echo(f"Error: {name}: {one['reason']}", err=True)
+        click.echo(f"Error: {about(name, one['reason'])}", err=True)
     elif one["state"] == "retrying":
         measured.clear()
-        click.echo(f"{name}: {one['reason']}; again later", err=True)
+        click.echo(f"{about(name, one['reason'])}; again later", err=True)
 
 
 def _what(progress: Document) -> str:

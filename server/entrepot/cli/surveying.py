@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from entrepot.cli.adminclient import Misused
-from entrepot.config import ConfigError, Settings, load_settings
+from entrepot.config import SYSTEM_FILE, ConfigError, Settings, load_settings
 from entrepot.log import configure_log
 from entrepot.trust.pinfile import PinsInvalid
 from entrepot.trust.pinloading import load_pins, shipped_pins
@@ -45,6 +45,14 @@ class Surveying:
         """Misused when the settings let nothing out."""
         if self.settings.offline:
             raise Misused("the settings say `offline: true`: no mirror may be asked")
+
+    def tell_origin(self) -> None:
+        """Tell that these are nobody's settings: a running server may have others."""
+        if self.config is None and self.preset is None and not SYSTEM_FILE.exists():
+            click.echo(
+                "by the built-in settings; with --config FILE by those the server is started with",
+                err=True,
+            )
 
 
 def surveys(command: F) -> F:

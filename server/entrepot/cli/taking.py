@@ -20,6 +20,7 @@ class Problem:
     name: str
     reason: str
     missing: tuple[tuple[str, int], ...] = ()
+    absent: bool = False
 
     def document(self) -> dict[str, object]:
         """Tell it to programs."""
@@ -42,7 +43,10 @@ class Taking:
         for name in names:
             try:
                 told = self._client.get("/v1/images/one", name=name)
-            except (NotFound, Misused) as error:
+            except NotFound as error:
+                problems.append(Problem(name, error.message, absent=True))
+                continue
+            except Misused as error:
                 problems.append(Problem(name, error.message))
                 continue
             wanted, found = self._wanted(told)

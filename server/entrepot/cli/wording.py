@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from entrepot.wording import ago_text, count_text, size_text
 
-__all__ = ["ago_text", "columns", "count_text", "size_text"]
+__all__ = ["about", "ago_text", "columns", "count_text", "size_text"]
+
+
+def about(name: str, reason: str) -> str:
+    """Put a name before a reason, unless the reason says it already."""
+    return reason if reason.startswith((f"{name}: ", f"{name} ")) else f"{name}: {reason}"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -10,7 +10,13 @@ from entrepot.config.clients import (
 )
 from entrepot.config.credentials import Credentials
 from entrepot.config.limits import Allowance, BandwidthRule, Hours, LimitSettings
-from entrepot.config.loading import default_path, load_settings, preset_path, written_registry
+from entrepot.config.loading import (
+    SYSTEM_FILE,
+    default_path,
+    load_settings,
+    preset_path,
+    written_registry,
+)
 from entrepot.config.mirrors import MirrorSettings, TagRuleSettings
 from entrepot.config.problems import ConfigError, Problem
 from entrepot.config.reloading import Reloaded, applicable
@@ -28,6 +34,7 @@ from entrepot.config.trust import TrustSettings
 
 __all__ = [
     "DIRECT",
+    "SYSTEM_FILE",
     "Address",
     "AdminSettings",
     "Allowance",

@@ -48,6 +48,15 @@ async def test_an_order_that_is_right_is_told_to_be(site: Mirrored) -> None:
     assert not site.mirror.asked("/blobs/")
 
 
+async def test_nobody_within_reach_says_nothing_of_the_order(site: Mirrored) -> None:
+    await site.owner.stop()
+    await site.mirror.stop()
+    result = await site.run("doctor", NAME)
+    assert result.exit_code == 1
+    assert "No mirror could be reached" in result.stdout
+    assert "right as it is" not in result.stdout
+
+
 async def test_json_and_status(site: Mirrored) -> None:
     site.mirror.put_image("pause", "1", OTHER)
     await site.owner.stop()

@@ -45,8 +45,8 @@ async def test_what_is_not_complete_is_refused_with_what_is_missing(
     assert result.exit_code == 1
     assert f"Error: {NAME}:1: linux/amd64 is not complete here" in result.stderr
     assert f"  lacks {lost} (4.9 KiB)" in result.stderr
-    assert "`entrepot prefetch` brings what is missing" in result.stderr
-    assert f"Error: {NAME}:9: {NAME}:9 is not here" in result.stderr
+    assert "`entrepot prefetch`, told the same, brings what is missing" in result.stderr
+    assert f"Error: {NAME}:9 is not here\n" in result.stderr
     assert not file.exists()
     told = json.loads((await stopped.run("export", f"{NAME}:1", "--json", "-o", str(file))).stdout)
     assert told["problems"][0]["missing"] == [{"digest": str(lost), "size": 5000}]

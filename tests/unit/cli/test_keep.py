@@ -13,7 +13,7 @@ async def test_pattern_is_kept_until_it_is_removed(stopped: Stopped) -> None:
     assert (await stopped.run("keep")).stdout == f"{NAME}:1*\n"
     removed = await stopped.run("keep", "--remove", f"{NAME}:1*")
     assert (removed.exit_code, removed.output) == (0, f"no longer kept: {NAME}:1*\n")
-    assert (await stopped.run("keep")).stdout == ""
+    assert (await stopped.run("keep")).stdout == "nothing is kept\n"
 
 
 async def test_pattern_that_is_not_kept_cannot_be_removed(stopped: Stopped) -> None:
@@ -35,7 +35,7 @@ async def test_what_is_no_pattern_is_misuse_and_is_not_kept(stopped: Stopped) ->
     result = await stopped.run("keep", "registry.example/UPPER")
     assert result.exit_code == 2
     assert "not a pattern" in result.stderr
-    assert (await stopped.run("keep")).stdout == ""
+    assert (await stopped.run("keep")).stdout == "nothing is kept\n"
 
 
 async def test_remove_without_a_pattern_is_misuse(stopped: Stopped) -> None:

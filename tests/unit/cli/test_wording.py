@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entrepot.cli.wording import ago_text, columns, count_text, size_text
+from entrepot.cli.wording import about, ago_text, columns, count_text, size_text
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -68,3 +68,16 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 def test_rows_of_different_lengths_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="shorter"):
         list(columns([("a", "b"), ("c",)]))
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("a:1: nobody answers", "a:1: nobody answers"),
+        ("a:1 is not here", "a:1 is not here"),
+        ("a:10 is not here", "a:1: a:10 is not here"),
+        ("no answer", "a:1: no answer"),
+    ],
+)
+def test_name_is_told_once(reason: str, text: str) -> None:
+    assert about("a:1", reason) == text

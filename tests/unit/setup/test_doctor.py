@@ -281,6 +281,12 @@ async def test_each_planted_mistake_is_found_and_nothing_else(
         assert "\n      " in text, "no command that mends it"
 
 
+async def test_the_mirror_tells_why_it_has_not_got_an_image(patient: Patient) -> None:
+    sandbox_nowhere(patient)
+    text = (await patient.findings())["image-missing"]
+    assert "k8s.gcr.io/pause:9.9: manifest unknown" in text, text
+
+
 @pytest.mark.rule("C-9")
 async def test_the_default_of_2_2_is_a_list_without_any_file(patient: Patient) -> None:
     patient.settings = ""

@@ -76,6 +76,16 @@ look_at_mirrors() {
   done <"$stage/each"
 }
 
+# refusal URL: why the mirror does not have it, in its own words where it says any.
+refusal() {
+  said=
+  if has curl; then
+    said=$(curl -s -m 20 --noproxy '*' ${ca:+--cacert "$root$ca"} -H "$accept" "$1" |
+      sed -n 's/.*"message": *"\([^"]*\)".*/\1/p;q' | cut -c 1-600) || said=
+  fi
+  if [ -n "$said" ]; then say "$said"; else head -n 1 "$stage/complaint"; fi
+}
+
 # Is IMAGE to be had from the mirror, for this machine?
 ask_for() {
   for url in $mirrors; do
@@ -90,7 +100,7 @@ ask_for() {
     esac
     where="$url/v2/$repository/manifests/$tag?ns=$registry"
     if ! fetch "$where" "$stage/manifest" 2>"$stage/complaint"; then
-      found image-missing "the mirror has no $1: $(head -n 1 "$stage/complaint")" "curl -s '$where'   # tells why"
+      found image-missing "the mirror has no $1: $(refusal "$where")" "curl -s '$where'   # tells why"
     elif ! for_this_machine "$stage/manifest"; then
       found platform-missing "$1 is there, but not for linux/$machine" "curl -s '$where'   # lists the platforms"
     else
