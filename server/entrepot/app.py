@@ -186,6 +186,7 @@ async def running(
         lasting = await open_lasting(settings, stack)
         generations = Generations(lasting)
         stack.push_async_callback(generations.aclose)
+        stack.push_async_callback(lasting.ahead.aclose)  # it asks by way of a generation
         # No name for it here: that would keep the first one for as long as the server runs.
         generations.succeed(await generations.prepare(settings))
         library = library_of(generations.current.services, lasting.upkeep, settings)
@@ -194,7 +195,7 @@ async def running(
             Crowd(*_most(settings.clients)),
             library,
             intake_of(library, settings),
-            prefetch_of(generations.current.services, settings, stack),
+            prefetch_of(generations.current.services, settings, stack, lasting.ahead.courtesy),
             await stack.enter_async_context(owned("schedule")),
         )
         server.appoint(settings)

@@ -18,6 +18,7 @@ from entrepot.config import (
 from entrepot.errors import Offline
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
+from entrepot.mirror.courtesy import Courtesy
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.intake import Intake
@@ -25,6 +26,7 @@ from entrepot.mirror.keeping import Keeping
 from entrepot.mirror.ledger import Ledger
 from entrepot.mirror.library import Library
 from entrepot.mirror.listings import Listings
+from entrepot.mirror.lookahead import LookAhead
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.memory import ManifestMemory
 from entrepot.mirror.mirrors import Mirrors, Registries
@@ -73,6 +75,7 @@ class Lasting:
     fills: Fills
     states: MirrorStates
     ledger: Ledger
+    ahead: LookAhead
 
     def follow(self, settings: Settings, services: Services) -> None:
         """Go by `settings` from now on, and by what was made of them."""
@@ -84,6 +87,9 @@ class Lasting:
         self.room.forget = services.manifests.forget
         self.room.follow(_limits(cache), _keeping(cache, services.names))
         self.fills.follow(_fill_rules(settings))
+        self.ahead.follow(
+            services.blobs if settings.look_ahead else None, settings.timeouts.headers
+        )
 
 
 async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
@@ -112,9 +118,12 @@ async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
     fills = Fills(store, room, metrics, _fill_rules(settings))
     stack.push_async_callback(fills.aclose)
     outbound.on_offline(lambda: fills.interrupt(_gone_offline()))
+    ahead = LookAhead(fills)
+    stack.push_async_callback(ahead.aclose)
+    outbound.on_offline(ahead.interrupt)
     states = MirrorStates({}, time.monotonic)
     metrics.registry.register(states)
-    return Lasting(metrics, upkeep, outbound, mirrors, memory, room, fills, states, ledger)
+    return Lasting(metrics, upkeep, outbound, mirrors, memory, room, fills, states, ledger, ahead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,7 @@ def services_of(
         headers_s=settings.timeouts.headers,
         not_found_instead_of_5xx=settings.compatibility.not_found_instead_of_5xx,
         setup=offer_of(settings),
+        look_ahead=lasting.ahead if settings.look_ahead else None,
     )
     if not made.signing.rules:
         return services
@@ -218,9 +228,15 @@ def intake_of(library: Library, settings: Settings) -> Intake:
     return Intake(library.names, library.room, private, library.fills, load_rules)
 
 
-def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:
-    """Make what fetches ahead; `stack` ends it."""
+def prefetch_of(
+    services: Services,
+    settings: Settings,
+    stack: AsyncExitStack,
+    courtesy: Courtesy | None = None,
+) -> Prefetch:
+    """Make what fetches ahead; `stack` ends it. `courtesy` is that of others that stand back."""
     prefetch = Prefetch(services.names, services.tags, services.blobs, settings.timeouts.headers)
+    prefetch.courtesy = courtesy or prefetch.courtesy  # else each takes the other for a client
     stack.push_async_callback(prefetch.aclose)
     return prefetch
 

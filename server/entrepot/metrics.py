@@ -227,6 +227,7 @@ class Metrics:
             registry=self.registry,
         )
         self.signatures = _signatures(self.registry)
+        self.look_ahead, self.look_ahead_bytes = _look_ahead(self.registry)
         self._distrusted = _distrusted(self.registry)
         self.cache = CacheMetrics(self.registry)
         self.upkeep = UpkeepMetrics(self.registry)
@@ -353,6 +354,23 @@ def _distrusted(registry: CollectorRegistry) -> Counter:
         " outvoted, policy).",
         ["registry", "mirror", "reason"],
         registry=registry,
+    )
+
+
+def _look_ahead(registry: CollectorRegistry) -> tuple[Counter, Counter]:
+    return (
+        Counter(
+            "entrepot_look_ahead_blobs",
+            "Blobs of served manifests before anybody asked, by outcome (fetched, failed,"
+            " no_room).",
+            ["outcome"],
+            registry=registry,
+        ),
+        Counter(
+            "entrepot_look_ahead_bytes",
+            "Bytes of the blobs that were fetched so, also of those that a client joined.",
+            registry=registry,
+        ),
     )
 
 

@@ -130,6 +130,8 @@ class Settings(Frozen):
     compatibility: CompatibilitySettings = CompatibilitySettings()
     # What is fetched ahead, every day.
     prefetch: tuple[PrefetchSettings, ...] = ()
+    # True: a served manifest starts its layers, for the platforms that are asked for here.
+    look_ahead: bool = False
     registries: dict[RegistryHost, RegistrySettings] = Field(default={})
 
     @property

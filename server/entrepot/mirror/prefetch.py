@@ -159,7 +159,7 @@ class Prefetch:
         root = await self._root(named)
         item.digest = root.digest
         for manifest in await self._manifests_of(named, root, job.order.platforms):
-            item.parts.update((child.digest, child.size) for child in _blobs(manifest))
+            item.parts.update((child.digest, child.size) for child in blobs_of(manifest))
         sizes = await self.blobs.store.sizes(item.parts)
         for digest, size in sizes.items():
             item.parts[digest] = size
@@ -263,7 +263,8 @@ class Prefetch:
         return asyncio.get_running_loop().time() + self.deadline_s
 
 
-def _blobs(manifest: Manifest) -> Iterable[Child]:
+def blobs_of(manifest: Manifest) -> Iterable[Child]:
+    """What a node fetches for a manifest: its config and layers, where they are not in itself."""
     for child in children_of(manifest):
         if not (child.inline or is_foreign(child.media_type)):
             yield child

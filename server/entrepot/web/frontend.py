@@ -15,6 +15,7 @@ from entrepot.errors import BodyTooLarge, EntrepotError, NotListed, Offline, Uns
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.listings import Listings, filtered_referrers, tag_page
+from entrepot.mirror.lookahead import LookAhead
 from entrepot.mirror.manifests import Manifests, Served
 from entrepot.mirror.names import (
     BlobTarget,
@@ -78,6 +79,7 @@ class Services:
     not_found_instead_of_5xx: bool
     setup: Offer
     signatures: SignatureDoor | None = None
+    look_ahead: LookAhead | None = None
 
 
 class Frontend:
@@ -186,6 +188,8 @@ class Frontend:
             headers["Warning"] = warning(served.warning)
         if request.method == "GET":
             exchange.sent_bytes = served.manifest.size
+            if self._services.look_ahead is not None:
+                self._services.look_ahead.served(image, served.manifest)
         return reply(request, 200, headers, served.manifest.body)
 
     async def _served(self, image: ImageName, reference: Reference, deadline: float) -> Served:
