@@ -33,10 +33,12 @@ log = structlog.get_logger("entrepot")
     "--config",
     "config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The configuration file; /etc/entrepot/entrepot.yaml or the built-in defaults otherwise.",
+    help="The configuration file; without it /etc/entrepot/entrepot.yaml, if it is there.",
 )
 @click.option(
-    "--preset", metavar="NAME", help="A configuration that comes with Entrepot, such as `china`."
+    "--preset",
+    metavar="NAME",
+    help="A configuration that comes with Entrepot, such as `china`; the file is laid over it.",
 )
 @click.option(
     "--cache",

@@ -15,6 +15,7 @@ class Layers:
 
     Mappings at the top are merged key by key, so that a registry that is given replaces the
     one of that name below it and leaves the others; everything else replaces what lies below.
+    The aliases of a registry stay unless others are written: they are what clients say.
     """
 
     data: dict[str, object] = field(default_factory=dict)
@@ -42,6 +43,8 @@ class Layers:
                     continue
                 self._replace(document, place)
                 merged[inner] = inner_value
+                if key == "registries":
+                    self._keep_aliases(place, below.get(inner), merged, value)
             self.data[key] = merged
 
     def origin(self, place: Place) -> tuple[str, int]:
@@ -87,6 +90,21 @@ class Layers:
             if new[:depth] == place:
                 self.origins[new] = (document.name, line)
         self.origins.setdefault(place[:1], (document.name, document.lines.get(place[:1], 0)))
+
+    def _keep_aliases(
+        self,
+        place: Place,
+        below: object,
+        registries: dict[str, object],
+        written: dict[object, object],
+    ) -> None:
+        """Leave a registry its other names, but for those that the document gives to registries."""
+        above = registries[str(place[1])]
+        if not isinstance(above, dict) or "aliases" in above or not isinstance(below, dict):
+            return
+        aliases = below.get("aliases")
+        if isinstance(aliases, list) and (kept := [one for one in aliases if one not in written]):
+            registries[str(place[1])] = {**above, "aliases": kept}
 
     def _remove(self, document: Document, registries: dict[str, object], place: Place) -> None:
         name = str(place[1])

@@ -48,10 +48,10 @@ def load_settings(
     """Read the settings, or raise one ConfigError with every mistake there is.
 
     The embedded defaults lie at the bottom, then the preset, then the file, then `overrides`
-    (the shape of the file, one level merged: {"cache": {"path": Path("x")}}). Without a path and
-    a preset, the system's file is read if it exists. A relative path inside a file is relative
-    to that file's directory, a `Path` inside `overrides` to the working directory. Reads the
-    disk: call it before the event loop starts, or in a thread.
+    (the shape of the file, one level merged: {"cache": {"path": Path("x")}}). Without a path the
+    system's file is read if it exists, over the preset too. A relative path inside a file is
+    relative to that file's directory, a `Path` inside `overrides` to the working directory. Reads
+    the disk: call it before the event loop starts, or in a thread.
     """
     layers, path = _layers(path, preset)
     if overrides:
@@ -76,7 +76,7 @@ def _layers(path: Path | None, preset: str | None) -> tuple[Layers, Path | None]
     layers.lay(_read(default_path()))
     if preset is not None:
         layers.lay(_read(preset_path(preset)))
-    if path is None and preset is None and SYSTEM_FILE.exists():
+    if path is None and SYSTEM_FILE.exists():
         path = SYSTEM_FILE
     if path is not None:
         layers.lay(_read(path))

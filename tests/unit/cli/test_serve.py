@@ -72,7 +72,7 @@ async def test_it_serves_until_told_to_stop(number: signal.Signals, tmp_path: Pa
     async with process("--config", str(file)) as one:
         ready = json.loads(await line_with(one, "server.ready"))
         assert ready["cache"] == str(tmp_path / "cache")
-        assert "registry.k8s.io" in ready["registries"].split(", ")
+        assert "registry.k8s.io (also as k8s.gcr.io)" in ready["registries"].split(", ")
         assert (await ask(ready["listen"], "GET", "/v2/")).status == 200
         assert (await ask(ready["admin"], "GET", "/readyz")).status == 200
         one.send_signal(number)

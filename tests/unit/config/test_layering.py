@@ -1,5 +1,7 @@
 """Documents laid over each other."""
 
+import pytest
+
 from entrepot.config.document import read_document
 from entrepot.config.layering import Layers
 from entrepot.config.problems import Problem
@@ -43,6 +45,34 @@ def test_registry_that_is_given_replaces_the_one_below() -> None:
     }
     assert layers.origin(("registries", "docker.io", "mirrors", 0)) == ("above", 2)
     assert ("registries", "docker.io", "mirrors", 1) not in layers.origins
+
+
+ALIASED = """
+registries:
+  k8s: {aliases: [old, older], mirrors: [https://k]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("above", "aliases"),
+    [
+        ("k8s: {mirrors: [https://m]}", ["old", "older"]),
+        ("k8s: {mirrors: [https://m], aliases: [new]}", ["new"]),
+        ("k8s: {mirrors: [https://m], aliases: []}", []),
+        ("k8s: {mirrors: [https://m], aliases: null}", None),
+        ("{k8s: {mirrors: [https://m]}, old: {mirrors: [https://o]}}", ["older"]),
+    ],
+    ids=["none written", "others", "empty", "nothing", "one is a registry now"],
+)
+def test_a_registry_keeps_its_aliases_unless_others_are_written(
+    above: str, aliases: list[str] | None
+) -> None:
+    layers = Layers()
+    layers.lay(read_document("below", ALIASED))
+    layers.lay(read_document("above", f"registries:\n  {above}\n"))
+    registries = layers.data["registries"]
+    assert isinstance(registries, dict)
+    assert registries["k8s"] == {"mirrors": ["https://m"], "aliases": aliases}
 
 
 def test_null_takes_a_registry_out() -> None:

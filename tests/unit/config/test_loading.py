@@ -210,6 +210,30 @@ def test_file_lies_over_a_preset(tmp_path: Path) -> None:
     assert [mirror.url for mirror in settings.registries["docker.io"].mirrors] == ["https://q"]
 
 
+def test_the_systems_file_lies_over_a_preset_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who adds a preset to the command has not taken their own settings back."""
+    own = tmp_path / "entrepot.yaml"
+    own.write_text("cache: {path: own}\n")
+    monkeypatch.setattr("entrepot.config.loading.SYSTEM_FILE", own)
+    settings = load_settings(preset="china")
+    assert settings.cache.path == tmp_path / "own"
+    assert settings.registries == load_settings(own, preset="china").registries
+
+
+def test_a_registry_written_anew_is_served_under_its_other_names_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text("registries: {registry.k8s.io: {mirrors: [https://m]}}\n")
+    assert load_settings(path).canonical["k8s.gcr.io"] == "registry.k8s.io"
+    path.write_text("registries: {registry.k8s.io: {mirrors: [https://m], aliases: []}}\n")
+    assert "k8s.gcr.io" not in load_settings(path).canonical
+    path.write_text(
+        "registries: {k8s.gcr.io: {mirrors: [https://m]}, registry.k8s.io: {mirrors: [https://m]}}\n"
+    )
+    assert load_settings(path).canonical["k8s.gcr.io"] == "k8s.gcr.io"
+
+
 def test_unknown_preset_names_the_nearest() -> None:
     assert preset_path("china").is_file()
     with pytest.raises(ConfigError) as caught:

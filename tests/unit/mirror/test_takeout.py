@@ -79,3 +79,21 @@ async def test_what_comes_into_use_before_its_file_goes_is_entered_again(tmp_pat
         assert (record.size, record.used_at) == (500, own.clock.now)
         assert own.path(OWN).exists()
         assert accounts.kept == 500
+
+
+async def test_what_the_disk_does_not_let_go_of_has_no_row_any_more(tmp_path: Path) -> None:
+    """The sweep finds it; until then it is neither served nor counted."""
+    async with keeping(tmp_path) as own:
+        await own.put_image("1", image=ONE)
+        await own.put_image("2", image=TWO)
+        stuck = own.path(OWN)
+        stuck.unlink()
+        stuck.mkdir()
+        out = await take_out(own, [])
+        gone = await out.images([ONE.digest], parts(ONE))
+        assert OWN in gone.blobs
+        assert await own.digests() == set(parts(TWO))
+        assert await own.tags() == ["2"]
+        assert stuck.is_dir()
+        assert all(own.path(digest).exists() for digest in parts(TWO))
+        assert out.accounts.kept == sum(parts(TWO).values())

@@ -142,3 +142,36 @@ async def test_why_and_the_ledger(desk: Desk) -> None:
     assert await desk.ask("GET", "/v1/ledger/suspects", params=query) == (200, {"suspects": []})
     for since in ("nan", "soon", "inf"):
         assert (await desk.ask("GET", "/v1/ledger", params={"since": since}))[0] == 400
+
+
+async def test_gc_tells_what_it_took(desk: Desk) -> None:
+    orphan = await desk.own.put_file(b"nobody names it")
+    status, told = await desk.ask("POST", "/v1/gc")
+    assert (status, await desk.own.tags()) == (200, ["1", "2"])
+    assert told["orphans"] == 1, told
+    assert not desk.own.path(orphan).exists()
+    _, again = await desk.ask("POST", "/v1/gc")
+    assert again["orphans"] == 0
+
+
+async def test_a_scrub_is_told_begun_and_waited_for(desk: Desk) -> None:
+    status, before = await desk.ask("GET", "/v1/scrub")
+    assert (status, before["rotten"]) == (200, 0)
+    rot(desk.own.path(Digest.of(ONE.layers[0])))
+    status, after = await desk.ask("POST", "/v1/scrub?wait")
+    assert (status, after["began"]) == (200, True)
+    assert not desk.own.path(Digest.of(ONE.layers[0])).exists()
+    assert (await desk.ask("POST", "/v1/scrub"))[0] == 200
+
+
+async def test_a_verify_that_nobody_listens_to_ends_and_the_next_one_goes_through(
+    desk: Desk,
+) -> None:
+    for number in range(60):
+        await desk.own.put_blob(b"%d" % number)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with desk.client.post("/v1/verify", headers=headers) as got:
+        assert json.loads(await got.content.readline())["blobs"] == 66
+        got.close()
+    *found, last = (await desk.lines("/v1/verify"))[1:]
+    assert (len(found), last) == (66, {"done": True})
