@@ -76,12 +76,13 @@ look_at_mirrors() {
   done <"$stage/each"
 }
 
-# refusal URL: why the mirror does not have it, in its own words where it says any.
+# refusal URL IMAGE: why the mirror does not have it, in its own words where it says any.
 refusal() {
   said=
   if has curl; then
     said=$(curl -s -m 20 --noproxy '*' ${ca:+--cacert "$root$ca"} -H "$accept" "$1" |
-      sed -n 's/.*"message": *"\([^"]*\)".*/\1/p;q' | cut -c 1-600) || said=
+      grep -Eo '"message": *"[^"]*"' | head -n 1 | cut -d '"' -f 4 | cut -c 1-600) || said=
+    said=${said#"$2: "}
   fi
   if [ -n "$said" ]; then say "$said"; else head -n 1 "$stage/complaint"; fi
 }
@@ -100,7 +101,7 @@ ask_for() {
     esac
     where="$url/v2/$repository/manifests/$tag?ns=$registry"
     if ! fetch "$where" "$stage/manifest" 2>"$stage/complaint"; then
-      found image-missing "the mirror has no $1: $(refusal "$where")" "curl -s '$where'   # tells why"
+      found image-missing "the mirror has no $1: $(refusal "$where" "$1")" "curl -s '$where'   # tells why"
     elif ! for_this_machine "$stage/manifest"; then
       found platform-missing "$1 is there, but not for linux/$machine" "curl -s '$where'   # lists the platforms"
     else
