@@ -193,7 +193,11 @@ async def test_hostile_requests(
             "registries": {"registry.k8s.io": registry, "docker.io": {"mirrors": [mirror.url]}}
         }
         settings["clients"] = {"head": "2s", "idle": "2s"}
-        watched = {"PYTHONPATH": str(Path(__file__).parent / "audit"), "AUDIT_FILE": str(audit)}
+        watched = {
+            "PYTHONPATH": str(Path(__file__).parent / "audit"),
+            "AUDIT_FILE": str(audit),
+            "PYTHONDONTWRITEBYTECODE": "1",  # the first start after an installation would be noticed
+        }
         async with Entrepot(settings, directory, environment=watched) as entrepot:
             digests = [str(good.digest), *(str(Digest.of(one)) for one in good.blobs)]
             names = ("fuzz/app", "manifests/blobs")
