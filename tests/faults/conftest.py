@@ -9,7 +9,7 @@ import pytest
 DEFAULT_SEED = 20260801
 DEFAULT_FUZZ_REQUESTS = 20_000
 DEFAULT_KILLS = 16
-DEFAULT_REQUESTS = 20_000
+DEFAULT_REQUESTS = 16_000
 
 TRIED = pytest.StashKey[Counter[str]]()
 FIGURES = pytest.StashKey[list[str]]()

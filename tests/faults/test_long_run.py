@@ -1,6 +1,6 @@
 """Requests of every kind, again and again: what the server holds on to does not grow.
 
-20,000 of them here; `--long-run 1000000` makes it a million, like `python -m benchmarks.longrun`.
+16,000 of them here; `--long-run 1000000` makes it a million, like `python -m benchmarks.longrun`.
 """
 
 from __future__ import annotations
