@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import pytest
@@ -104,7 +104,8 @@ async def test_ctr_export_keeps_digests(
     assert (told["names"], told["digest"], told["digest_kept"]) == ([NAME], str(both.digest), True)
     async with empty.node("node") as node:
         assert await node.pull(NAME) == str(both.digest)
-    await _read_by_everybody(empty, NAME, str(both.digest), tmp_path)
+    parts = [] if "--all-platforms" in platforms else [str(one.digest) for one in both.images]
+    await _read_by_everybody(empty, NAME, str(both.digest), tmp_path, parts=parts)
 
 
 async def test_skopeo_and_buildah_keep_digests(
@@ -160,8 +161,13 @@ async def _pulled_alike(site: Site, both: Index) -> None:
         assert await node.pull(by_digest) == str(both.digest)
 
 
-async def _read_by_everybody(site: Site, name: str, digest: str, tmp_path: Path) -> None:
-    """Taken out again, for those who brought it: containerd, podman, skopeo, another Entrepot."""
+async def _read_by_everybody(
+    site: Site, name: str, digest: str, tmp_path: Path, *, parts: Collection[str] = ()
+) -> None:
+    """Taken out again, for those who brought it: containerd, podman, skopeo, another Entrepot.
+
+    `parts` are the images of an index of which not all are there: skopeo then copies one of them.
+    """
     file = tmp_path / "onward.tar"
     await site.run("export", name, "-o", str(file))
     async with site.node("importer") as node:
@@ -170,11 +176,10 @@ async def _read_by_everybody(site: Site, name: str, digest: str, tmp_path: Path)
     async with Podman(tmp_path / "onward") as podman:
         assert name in await podman.podman("load", "--input", str(file))
         copied = tmp_path / "onward-copy"
-        await podman.skopeo("copy", "--all", f"oci-archive:{file}", f"dir:{copied}")
+        everything = () if parts else ("--all",)
+        await podman.skopeo("copy", *everything, f"oci-archive:{file}", f"dir:{copied}")
         manifest = await asyncio.to_thread((copied / "manifest.json").read_bytes)
-        kept = str(sha256(manifest)) == digest
-        # of an index with one platform only skopeo makes a smaller one: then the parts count
-        assert kept or json.loads(manifest)["manifests"]
+        assert str(sha256(manifest)) in (parts or {digest})
     async with Site(tmp_path / "onward-site") as other:
         await other.run("import", str(file))
         async with other.node("node") as node:

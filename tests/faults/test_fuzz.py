@@ -196,7 +196,7 @@ async def test_hostile_requests(
         watched = {
             "PYTHONPATH": str(Path(__file__).parent / "audit"),
             "AUDIT_FILE": str(audit),
-            "PYTHONDONTWRITEBYTECODE": "1",  # the first start after an installation would be noticed
+            "PYTHONDONTWRITEBYTECODE": "1",  # Python caches code at the first start
         }
         async with Entrepot(settings, directory, environment=watched) as entrepot:
             digests = [str(good.digest), *(str(Digest.of(one)) for one in good.blobs)]
