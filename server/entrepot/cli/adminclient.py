@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -52,14 +52,9 @@ class AdminClient:
         body: Document | None = None,
     ) -> Document:
         """Ask, and read the JSON of the answer."""
-        connection = self.connect()
-        try:
+        with self._connection() as connection:
             answer = self._sent(connection, method, path, query or {}, body)
             document = json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _broken(error) from error
-        finally:
-            connection.close()
         assert isinstance(document, dict)
         return document
 
@@ -71,22 +66,16 @@ class AdminClient:
         body: Document | None = None,
     ) -> Iterator[Document]:
         """Ask, and read line after line of JSON as they come."""
-        connection = self.connect()
-        try:
+        with self._connection() as connection:
             answer = self._sent(connection, method, path, query or {}, body)
             while line := answer.readline():
                 document = json.loads(line)
                 assert isinstance(document, dict)
                 yield document
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _broken(error) from error
-        finally:
-            connection.close()
 
     def events(self, path: str) -> Iterator[Document]:
         """Ask, and read the data of events as they come (Server-Sent Events)."""
-        connection = self.connect()
-        try:
+        with self._connection() as connection:
             answer = self._sent(connection, "GET", path, {}, None)
             while line := answer.readline():
                 name, _, data = line.decode().partition(":")
@@ -94,10 +83,6 @@ class AdminClient:
                     document = json.loads(data)
                     assert isinstance(document, dict)
                     yield document
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _broken(error) from error
-        finally:
-            connection.close()
 
     def bring(
         self,
@@ -107,8 +92,7 @@ class AdminClient:
         size: int,
     ) -> Document:
         """Send `size` bytes, piece by piece, and read the JSON of the answer."""
-        connection = self.connect()
-        try:
+        with self._connection() as connection:
             connection.putrequest("PUT", _target(path, query))
             connection.putheader("Authorization", f"Bearer {self.token}")
             connection.putheader("Content-Length", str(size))
@@ -120,23 +104,25 @@ class AdminClient:
             if answer.status != http.client.OK:
                 raise _refusal(answer.status, answer.read())
             document = json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _broken(error) from error
-        finally:
-            connection.close()
         assert isinstance(document, dict)
         return document
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """Ask for bytes, and take them piece by piece."""
-        connection = self.connect()
-        try:
+        with self._connection() as connection:
             answer = self._sent(connection, "GET", path, {}, None)
             while piece := answer.read(_PIECE_BYTES):
                 yield piece
             if answer.length:
                 raise http.client.IncompleteRead(b"", answer.length)
-        except (OSError, http.client.HTTPException) as error:
+
+    @contextmanager
+    def _connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection for one request; what breaks on it, or makes no sense, is told by click."""
+        connection = self.connect()
+        try:
+            yield connection
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise _broken(error) from error
         finally:
             connection.close()

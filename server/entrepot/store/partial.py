@@ -112,10 +112,7 @@ class Partial:
         later = done if chunk.stop - chunk.start >= _LARGE_BYTES else None
         if chunk.buffers:
             await self._writes.run(lambda: self._draft.write(chunk, later))
-            if later is not None and self._draft.hash_due():
-                self._writes.begin(self._draft.hash_on)
-            if self._draft.sync_due:
-                self._writes.begin(self._draft.sync)
+            self._begin_what_is_due(hashing=later is not None)
         if done is not None and later is None:
             done()
 
@@ -138,13 +135,17 @@ class Partial:
                 at += len(data)
             if later is None:
                 done()
-            elif self._draft.hash_due():
-                self._writes.begin(self._draft.hash_on)
-            if self._draft.sync_due:
-                self._writes.begin(self._draft.sync)
+            self._begin_what_is_due(hashing=later is not None)
             if not data:
                 break
         return at - offset
+
+    def _begin_what_is_due(self, *, hashing: bool) -> None:
+        """Have other threads hash, if something waits for that, and make durable what should be."""
+        if hashing and self._draft.hash_due():
+            self._writes.begin(self._draft.hash_on)
+        if self._draft.sync_due:
+            self._writes.begin(self._draft.sync)
 
     async def hashed(self) -> tuple[int, Hasher]:
         """Return `front`, and a hash of the bytes up to it that goes on for itself."""
