@@ -99,6 +99,30 @@ async def test_what_is_not_understood_is_not_touched(inline: str, node: Node) ->
     assert node.tree() == before
 
 
+BUILDKITD = {
+    "line ends of Windows": '[registry."docker.io"]\r\n  mirrors = ["old"]\r\n',
+    "a text of several lines": 'x = """\n[registry."docker.io"]\n"""\n',
+}
+
+
+@pytest.mark.parametrize("old", BUILDKITD.values(), ids=BUILDKITD.keys())
+async def test_buildkitd_toml_in_another_style_is_not_touched(old: str, node: Node) -> None:
+    """No program reads the result before it is put in place, as containerd does."""
+    path = node.put("/etc/buildkit/buildkitd.toml", "")
+    path.write_bytes(old.encode())
+    with pytest.raises(RuntimeError, match="not safe to change"):
+        await node.run(script("buildkit"), "--version", "0.20.0")
+    assert path.read_bytes() == old.encode()
+
+
+async def test_a_comment_behind_a_table_may_have_brackets(node: Node) -> None:
+    path = "/etc/buildkit/buildkitd.toml"
+    node.put(path, '[registry."docker.io"] # [see ours]\n  mirrors = ["old"]\n')
+    await node.run(script("buildkit"), "--version", "0.20.0")
+    found = tomllib.loads(node.text(path))
+    assert found["registry"][HUB]["mirrors"] == ["10.0.0.5:5000"]
+
+
 DAEMON = '{\n  "log-driver": "json-file", "x": {"registry-mirrors": [1]},\n  "registry-mirrors": ["https://old/"]\n}\n'
 
 
@@ -129,6 +153,7 @@ YAMLS = {
     "    docker.io:\n        endpoint:\n        - https://old\n\n    z.io:\n        endpoint: []\n"
     "configs: {}\n",
     "empty": "# nothing yet\nmirrors:\n",
+    "a list where its key is": "other:\n- a\n- b\nmirrors:\n  z.io:\n    endpoint: [https://z]\n",
     "document": "---\nmirrors:\n  docker.io:\n    endpoint: [https://old]\n",
 }
 
@@ -147,8 +172,26 @@ async def test_registries_yaml_keeps_what_it_has(old: str, node: Node) -> None:
     assert "Nothing to change" in await node.run(script("k3s"), "--version", "1.31.0")
 
 
-@pytest.mark.parametrize("old", ["mirrors: {}\n", "mirrors: {a: {}}\n", "mirrors:\n\ta: 1\n"])
+STYLES = {
+    "empty braces": "mirrors: {}\n",
+    "braces": "mirrors: {a: {}}\n",
+    "tabs": "mirrors:\n\ta: 1\n",
+    "all in braces": "{mirrors: {a.b: {endpoint: [https://a]}}}\n",
+    "JSON": '{\n  "mirrors": {\n    "a.b": {"endpoint": ["https://a"]}\n  }\n}\n',
+    "entries in braces": 'mirrors:\n  {"a.b": {endpoint: [https://a]}}\n',
+    "line ends of Windows": "mirrors:\r\n  a.b:\r\n    endpoint: [https://a]\r\n",
+    "a space before the colon": "mirrors :\n  a.b:\n    endpoint: [https://a]\n",
+    "a mark at the beginning": "\ufeffmirrors:\n  a.b:\n    endpoint: [https://a]\n",
+    "a question mark": "? mirrors\n: a.b:\n    endpoint: [https://a]\n",
+    "two documents": "configs: {}\n---\nmirrors:\n  a.b: {}\n",
+}
+
+
+@pytest.mark.parametrize("old", STYLES.values(), ids=STYLES.keys())
 async def test_registries_yaml_in_another_style_is_not_touched(old: str, node: Node) -> None:
-    node.put("/etc/rancher/k3s/registries.yaml", old)
+    """k3s does not start with a file that is no YAML any more, or says `mirrors` twice."""
+    path = node.put("/etc/rancher/k3s/registries.yaml", "")
+    path.write_bytes(old.encode())
     with pytest.raises(RuntimeError, match="not safe to change"):
         await node.run(script("k3s"), "--version", "1.31.0")
+    assert path.read_bytes() == old.encode()
