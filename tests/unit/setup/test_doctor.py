@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -79,6 +80,45 @@ async def test_a_healthy_node(patient: Patient) -> None:
     assert await patient.findings(SANDBOX) == {}
 
 
+@pytest.mark.rule("C-9")
+async def test_before_2_1_several_directories_are_looked_at(patient: Patient) -> None:
+    patient.replace(CERTS_D, f"/etc/docker/certs.d:{CERTS_D}")
+    assert await patient.findings() == {}
+    patient.hosts = patient.hosts.replace(', "resolve"', "")
+    assert set(await patient.findings()) == {"hosts-resolve"}
+    (patient.node.root / HOSTS.removeprefix("/")).unlink()
+    patient.hosts = ""
+    assert set(await patient.findings()) == {"no-mirror"}
+
+
+@pytest.mark.parametrize(
+    ("words", "finding"),
+    [
+        (("pull", "resolve"), ""),
+        (("pull",), "hosts-resolve"),
+        (("pull", "resolve", "referrers"), "hosts-capability"),
+    ],
+)
+@pytest.mark.rule("C-5")
+async def test_a_list_of_capabilities_over_several_lines(
+    words: tuple[str, ...], finding: str, patient: Patient
+) -> None:
+    """It is as good as any; where it is not, the command that is told mends it."""
+    listed = "".join(f'\n    "{word}",' for word in words)
+    patient.hosts = (
+        f'[host."{patient.mirror}"]\n  capabilities = [{listed}\n  ]\n  dial_timeout = "1s"\n'
+    )
+    found = await patient.findings()
+    assert set(found) == ({finding} if finding else set())
+    for text in found.values():
+        command = text.splitlines()[1].strip()
+        await patient.node.command(
+            "/bin/sh", "-c", command.replace("/etc", f"{patient.node.root}/etc")
+        )
+        mended = tomllib.loads(patient.node.text(HOSTS))["host"][patient.mirror]
+        assert mended == {"capabilities": ["pull", "resolve"], "dial_timeout": "1s"}
+
+
 def nothing(patient: Patient) -> None:
     patient.settings = patient.hosts = ""
 
@@ -92,6 +132,7 @@ def path_wrong(patient: Patient) -> None:
 
 
 def path_list(patient: Patient) -> None:
+    patient.version = "2.2.1"
     patient.replace(CERTS_D, f"{CERTS_D}:/etc/docker/certs.d")
 
 
