@@ -19,7 +19,7 @@ OTHER = Digest.of(b"other")
 
 def test_shipped_pins_load_without_contradiction() -> None:
     pins = load_pins(shipped_pins())
-    assert len(pins) == 67
+    assert len(pins) == 87
     assert {path.stem for path in shipped_pins()} >= {"kubernetes", "legacy", "coredns", "etcd"}
 
 
@@ -42,6 +42,16 @@ def test_each_shipped_file_tells_its_source_and_is_written_as_it_would_be(path: 
 )
 def test_every_pause_that_kubeadm_or_containerd_ever_wanted_is_pinned(tag: str) -> None:
     assert load_pins(shipped_pins()).digest(K8S, "pause", tag) is not None
+
+
+@pytest.mark.parametrize("home", ["google_containers", "google-containers"])
+def test_the_first_home_of_kubernetes_images_is_no_way_round_the_pins(home: str) -> None:
+    pins = load_pins(shipped_pins())
+    for name, tags in (("pause", ("3.0", "3.1", "3.2")), ("pause-amd64", ("3.0", "3.1"))):
+        for tag in tags:
+            pin = pins.digest("gcr.io", f"{home}/{name}", tag)
+            assert pin is not None
+            assert pin == pins.digest(K8S, name, tag)
 
 
 def test_the_pins_of_pause_3_1_are_the_digests_of_the_real_bytes() -> None:
