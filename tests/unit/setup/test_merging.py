@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from programs.node import Node
-from unit.setup.wishes import HUB, K8S, script
+from unit.setup.wishes import HUB, K8S, script, wish
 
 CONFIG = "/etc/containerd/config.toml"
 CERTS_D = "/etc/containerd/certs.d"
@@ -195,3 +195,48 @@ async def test_registries_yaml_in_another_style_is_not_touched(old: str, node: N
     with pytest.raises(RuntimeError, match="not safe to change"):
         await node.run(script("k3s"), "--version", "1.31.0")
     assert path.read_bytes() == old.encode()
+
+
+KEPT = {
+    "docker": ("/etc/docker/daemon.json", '{"registry-mirrors": ["https://mine/"], "x": 1}\n'),
+    "k3s": ("/etc/rancher/k3s/registries.yaml", "mirrors:\n  z.io:\n    endpoint: [https://z]\n"),
+    "buildkit": ("/etc/buildkit/buildkitd.toml", '[registry."z.io"]\n  mirrors = ["z"]\n'),
+}
+
+
+@pytest.mark.parametrize("with_file", [True, False], ids=["there before", "new"])
+@pytest.mark.parametrize("client", KEPT)
+async def test_another_mirror_takes_the_place_of_the_first(
+    client: str, node: Node, *, with_file: bool
+) -> None:
+    """As if the first had never been there, which is switched off perhaps."""
+    path, mine = KEPT[client]
+    version = ("--version", "28.0.0" if client == "docker" else "1.31.0")
+    if with_file:
+        node.put(path, mine)
+    before = node.tree()
+    second = script(client, wish("10.0.0.6:5000", registries=(HUB,)))
+    await node.run(second, *version)
+    expected = node.text(path)
+    await node.run(second, "--remove")
+    await node.run(script(client), *version)
+    assert "10.0.0.5" in node.text(path)
+    await node.run(second, *version)
+    assert node.text(path) == expected
+    assert "Nothing to change" in await node.run(second, *version)
+    await node.run(second, "--remove")
+    assert node.tree() == before
+
+
+async def test_what_somebody_added_since_stays_when_it_is_forced(node: Node) -> None:
+    path = "/etc/docker/daemon.json"
+    await node.run(script("docker"), "--version", "28.0.0")
+    added = {**json.loads(node.text(path)), "log-driver": "local"}
+    node.put(path, json.dumps(added))
+    second = script("docker", wish("10.0.0.6:5000"))
+    with pytest.raises(RuntimeError, match="was changed by somebody"):
+        await node.run(second, "--version", "28.0.0")
+    await node.run(second, "--version", "28.0.0", "--force")
+    found = json.loads(node.text(path))
+    assert found["log-driver"] == "local"
+    assert found["registry-mirrors"][0] == "http://10.0.0.6:5000/docker.io"

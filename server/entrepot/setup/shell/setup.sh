@@ -126,6 +126,8 @@ merge() {
     return 0
   fi
   old=$root$2
+  # What an earlier run brought into it is not somebody's own: begin with what was there before.
+  if recorded "$2" && cmp -s "$(real "$2")" "$state/written$2"; then old=$state/saved$2; fi
   mkdir -p "$stage/new${2%/*}"
   cri=$cri_new
   if [ -f "$old" ] && grep -q '[^[:space:]]' "$old"; then
