@@ -78,8 +78,8 @@ def test_a_hundred_thousand_pins_are_loaded_within_a_second(tmp_path: Path) -> N
         began = time.perf_counter()
         loaded = load_pins([path])
         seconds.append(time.perf_counter() - began)
-    assert len(loaded) == 100_000
-    assert loaded.digest(K8S, "image-499", "v1.199.0") == Digest.of(b"99999")
+        assert loaded.digest(K8S, "image-499", "v1.199.0") == Digest.of(b"99999")
+        assert len(loaded) == 100_000
     assert min(seconds) < 1.0
 
 
