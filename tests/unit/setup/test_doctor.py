@@ -119,6 +119,14 @@ async def test_a_list_of_capabilities_over_several_lines(
         assert mended == {"capabilities": ["pull", "resolve"], "dial_timeout": "1s"}
 
 
+async def test_a_mirror_that_wants_a_password_is_no_finding(tmp_path: Path) -> None:
+    """The node has it in hosts.toml; this does not look for it there."""
+    async with FakeRegistry(basic_auth=("alice", "secret")) as mirror:
+        patient = Patient(Node(tmp_path), mirror.url)
+        patient.hosts += f'  [host."{mirror.url}".header]\n    Authorization = "Basic YTpi"\n'
+        assert await patient.findings() == {}
+
+
 def nothing(patient: Patient) -> None:
     patient.settings = patient.hosts = ""
 

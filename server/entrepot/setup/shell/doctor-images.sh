@@ -70,6 +70,8 @@ look_at_mirrors() {
   while read -r url; do
     if fetch "$url/v2/" "$stage/ping" 2>"$stage/complaint"; then
       say "ok  $url answers"
+    elif wants_password; then
+      say "ok  $url answers, and wants a password"
     else
       found mirror-down "$url/v2/ does not answer: $(head -n 1 "$stage/complaint")" "curl -v $url/v2/"
     fi
@@ -101,6 +103,10 @@ ask_for() {
     esac
     where="$url/v2/$repository/manifests/$tag?ns=$registry"
     if ! fetch "$where" "$stage/manifest" 2>"$stage/complaint"; then
+      if wants_password; then
+        say "--  $url wants a password for $1, which is not known here"
+        return 0
+      fi
       found image-missing "the mirror has no $1: $(refusal "$where" "$1")" "curl -s '$where'   # tells why"
     elif ! for_this_machine "$stage/manifest"; then
       found platform-missing "$1 is there, but not for linux/$machine" "curl -s '$where'   # lists the platforms"
