@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
+from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied, OtherLength
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
 from entrepot.mirror.delivery import Delivery
@@ -193,6 +193,9 @@ class Fetch:
                 expected_size=self.partial.size,
             )
         except AttemptError as error:
+            hearsay = self.wanted.expected_size is None and self.partial.size is not None
+            if hearsay and isinstance(error, OtherLength):
+                raise self.sources[mirror.name].contradicted(error) from error
             self._failed(mirror.name, error)
             raise
 
