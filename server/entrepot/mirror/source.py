@@ -43,8 +43,10 @@ class Source:
         return self.client.name
 
     def usable(self, now: float) -> bool:
-        """Whether it may be asked now, by what it did in this fill and by its health."""
-        return not self.given_up and now >= self.rests_until and self.client.health.available(now)
+        """Whether it may be asked now, by what it did in this fill, its health and its limit."""
+        if self.given_up or now < self.rests_until or self.client.spent(now):
+            return False
+        return self.client.health.available(now)
 
     def free(self, now: float) -> bool:
         """Whether it may take one more part now."""
