@@ -31,7 +31,6 @@ from entrepot.mirror.mirrors import Mirrors, Registries
 from entrepot.mirror.mirrorstates import MirrorStates
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
-from entrepot.mirror.prefetch import Prefetch
 from entrepot.mirror.prefetchjob import Order
 from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
@@ -216,13 +215,6 @@ def intake_of(library: Library, settings: Settings) -> Intake:
     """Make what takes in images from files, for a running server or a directory."""
     private, load_rules = settings.private, library.load_rules
     return Intake(library.names, library.room, private, library.fills, load_rules)
-
-
-def prefetch_of(services: Services, settings: Settings, stack: AsyncExitStack) -> Prefetch:
-    """Make what fetches ahead; `stack` ends it."""
-    prefetch = Prefetch(services.names, services.tags, services.blobs, settings.timeouts.headers)
-    stack.push_async_callback(prefetch.aclose)
-    return prefetch
 
 
 def appointments_of(settings: Settings) -> list[Appointment]:
