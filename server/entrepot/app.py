@@ -92,6 +92,7 @@ class Server:
         """
         async with self._reloading:
             before = self.generations.current.settings
+            pins = self.services.manifests.rules.pins
             try:
                 wanted = await asyncio.to_thread(load)
                 settings = applicable(before, wanted)
@@ -102,7 +103,9 @@ class Server:
             self._succeed(generation)
             if settings.offline != before.offline:  # else what was switched at run time stays
                 await self.generations.lasting.outbound.set_offline(settings.offline)
-            done = Reloaded.of(before, wanted, settings)
+            pinned = generation.services.manifests.rules.pins
+            same = await asyncio.to_thread(lambda: pins == pinned)  # a hundred thousand, perhaps
+            done = Reloaded.of(before, wanted, settings, () if same else ("trust.pins",))
             told = log.warning if done.restart else log.info
             told(
                 "settings.reloaded",

@@ -27,6 +27,24 @@ def trust(file: Path, pin: Digest | str, policy: str = "pinned, first") -> Mappi
     return {"built_in_pins": False, "pins": [str(file)], "policies": {K8S: policy}}
 
 
+async def test_a_file_of_pins_with_other_pins_is_a_change(tmp_path: Path) -> None:
+    pins = tmp_path / "pins.yaml"
+    settings = other(tmp_path, NOBODY, trust=trust(pins, GOOD.digest))
+    async with serving(tmp_path, NOBODY, trust=trust(pins, GOOD.digest)) as served:
+
+        async def reloaded() -> tuple[str, ...]:
+            before = served.server.services.manifests.rules.pin(K8S, "pause", "3.1")
+            done = await served.server.reload(lambda: settings)
+            after = served.server.services.manifests.rules.pin(K8S, "pause", "3.1")
+            assert (before == after) is not bool(done.changed)
+            return done.changed
+
+        assert await reloaded() == ()
+        trust(pins, BAD.digest)
+        assert await reloaded() == ("trust.pins",)
+        assert await reloaded() == ()
+
+
 async def test_a_bad_file_of_pins_refuses_the_reload(tmp_path: Path) -> None:
     pins = tmp_path / "pins.yaml"
     async with (
