@@ -35,7 +35,7 @@ def health(config: Path | None, preset: str | None) -> None:
     if settings.admin is None:
         click.echo("the admin listener is switched off: there is nobody to ask", err=True)
         sys.exit(2)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.admin.host, settings.admin.host)  # noqa: S104 - where to ask a server that listens everywhere
+    host = settings.admin.near
     connection = http.client.HTTPConnection(host, settings.admin.port, timeout=_PATIENCE_S)
     try:
         connection.request("GET", "/readyz")
