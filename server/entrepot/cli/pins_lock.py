@@ -175,6 +175,6 @@ async def _resolved(surveying: Surveying, images: Sequence[Wanted]) -> Entries:
             policy = policies.policy(image.registry, image.repository)
             decision = await resolve(opened[image.registry], image, policy, None)
             if not isinstance(decision, Accept | Keep):
-                raise Refused(f"{image}: {decision}")
+                raise Refused(f"{image}: {decision}{surveying.instead(image)}")
             found[image] = _entry(image, (decision.digest,), decision.level)
     return found

@@ -68,6 +68,8 @@ def prefetch(
     with meter("", 0, shown=not as_json) as measured:
         ended = _watched(client, order, measured, quiet=as_json)
     failed = [one for one in ended if one["state"] != "done"]
+    for lost in failed:
+        _tell_meant(client, lost)
     if as_json:
         click.echo(json.dumps({"images": ended, "platforms": wanted}, indent=2))
     else:
@@ -109,6 +111,12 @@ def _tell(one: Document, measured: Meter) -> None:
     elif one["state"] == "retrying":
         measured.clear()
         click.echo(f"{about(name, one['reason'])}; again later", err=True)
+
+
+def _tell_meant(client: AdminClient, one: Document) -> None:
+    if one["name"] is not None:
+        for name in client.get("/v1/images/meant", name=one["name"])["names"]:
+            click.echo(f"{one['name']}: did you mean {name}?", err=True)
 
 
 def _what(progress: Document) -> str:

@@ -72,6 +72,16 @@ class KubernetesImages:
         own = (f"{name}:{wanted}" for name in self.components)
         return tuple(f"{REGISTRY}/{image}" for image in (*own, *row.images))
 
+    def names(self, image: str) -> bool:
+        """Whether kubeadm or containerd pulls `name:tag` for some version."""
+        if any(image in row.images for row in self.rows) or f"{REGISTRY}/{image}" in self.sandboxes:
+            return True
+        name, _, tag = image.partition(":")
+        try:
+            return name in self.components and f"{REGISTRY}/{image}" in self.images(tag)
+        except ValueError:
+            return False
+
     def _nearest(self, wanted: Version) -> Version:
         def distance(row: _Row) -> tuple[int, int]:
             of_minor = abs(row.first.major - wanted.major) * 1000 + row.first.minor - wanted.minor

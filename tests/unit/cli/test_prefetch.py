@@ -49,6 +49,18 @@ async def test_what_cannot_be_had_is_status_1(stopped: Stopped, mirror: FakeRegi
     assert mirror.requests
 
 
+async def test_an_image_of_another_registry_is_named(
+    stopped: Stopped, mirror: FakeRegistry
+) -> None:
+    """A bare name is of Docker Hub."""
+    registries = {name: {"mirrors": [mirror.url]} for name in ("registry.k8s.io", "docker.io")}
+    await asyncio.to_thread(stopped.configure, registries=registries)
+    result = await stopped.run("prefetch", "pause:3.1", "pause:none", "--platform", "amd64")
+    assert result.exit_code == 1
+    assert f"docker.io/library/pause:3.1: did you mean registry.k8s.io/pause:3.1?" in result.stderr
+    assert result.stderr.count("did you mean") == 1
+
+
 async def test_files_are_read_and_what_is_left_out_is_told(
     stopped: Stopped, mirror: FakeRegistry, tmp_path: Path
 ) -> None:
