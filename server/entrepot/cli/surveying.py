@@ -16,8 +16,7 @@ from entrepot.cli.adminclient import Misused
 from entrepot.cli.choosing import Chosen, choose
 from entrepot.config import SYSTEM_FILE, ConfigError, Settings
 from entrepot.log import configure_log
-from entrepot.mirror.meant import instead, is_known, namesakes
-from entrepot.survey.wanted import Wanted, names_of
+from entrepot.survey.wanted import Wanted, meant_instead, names_of
 from entrepot.trust.pinfile import PinsInvalid
 from entrepot.trust.pinloading import load_pins, shipped_pins
 from entrepot.trust.pins import Pins
@@ -59,9 +58,7 @@ class Surveying:
 
     def instead(self, image: Wanted) -> str:
         """Write what else may have been meant by an image that is not to be had."""
-        names, key = names_of(self.settings), (image.registry, image.repository, image.tag)
-        others = namesakes(*key, names)
-        return instead(f"{r}/{p}:{t}" for r, p, t in others if is_known(r, p, t, names, self.pins))
+        return meant_instead(image, names_of(self.settings), self.pins)
 
     def check_online(self) -> None:
         """Misused when the settings let nothing out."""

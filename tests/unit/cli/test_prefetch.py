@@ -57,7 +57,7 @@ async def test_an_image_of_another_registry_is_named(
     await asyncio.to_thread(stopped.configure, registries=registries)
     result = await stopped.run("prefetch", "pause:3.1", "pause:none", "--platform", "amd64")
     assert result.exit_code == 1
-    assert f"docker.io/library/pause:3.1: did you mean registry.k8s.io/pause:3.1?" in result.stderr
+    assert "docker.io/library/pause:3.1: did you mean registry.k8s.io/pause:3.1?" in result.stderr
     assert result.stderr.count("did you mean") == 1
 
 
