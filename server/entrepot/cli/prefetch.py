@@ -15,6 +15,7 @@ from entrepot.cli.kubernetes import kubernetes_option
 from entrepot.cli.meter import Meter, meter
 from entrepot.cli.platforms import parse_platforms, platform_option
 from entrepot.cli.wording import about, count_text, size_text
+from entrepot.wording import span_text
 
 
 @click.command()
@@ -110,7 +111,8 @@ def _tell(one: Document, measured: Meter) -> None:
         click.echo(f"Error: {about(name, one['reason'])}", err=True)
     elif one["state"] == "retrying":
         measured.clear()
-        click.echo(f"{about(name, one['reason'])}; again later", err=True)
+        rest = span_text(one["again_in"])
+        click.echo(f"{about(name, one['reason'])}; again in {rest}", err=True)
 
 
 def _tell_meant(client: AdminClient, one: Document) -> None:
