@@ -17,7 +17,7 @@ from entrepot.cli.kubernetes import kubernetes_option
 from entrepot.cli.meter import Meter, meter
 from entrepot.cli.platforms import platform_option
 from entrepot.cli.taking import Problem, Taking
-from entrepot.cli.wording import about, count_text, size_text
+from entrepot.cli.wording import about, count_text, size_text, trouble
 from entrepot.errors import ArchiveInvalid
 from entrepot.oci.digest import Digest
 
@@ -66,7 +66,7 @@ def export(
         try:
             size = write_layout(output, chosen, lambda digest: _fetched(client, digest, measured))
         except (ArchiveInvalid, OSError) as error:
-            raise click.ClickException(f"{output} was not written: {error}") from error
+            raise click.ClickException(f"{output} was not written: {trouble(error)}") from error
     if as_json:
         told = [{"name": one.name, "digest": str(one.root.digest)} for one in chosen]
         click.echo(json.dumps({"file": str(output), "bytes": size, "images": told}, indent=2))

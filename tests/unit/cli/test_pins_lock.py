@@ -46,6 +46,9 @@ async def test_what_the_cache_has_not_is_asked_for(site: Mirrored) -> None:
     assert f"  {NAME}: {ONE.digest}  # first\n" in result.stdout
     assert f"  {two}: {OTHER.digest}  # authority\n" in result.stdout
     assert "source: a list of images" in result.stdout
+    await asyncio.to_thread((site.directory / "bin").write_bytes, b"\xff\xfe")
+    unread = await site.run("pins", "lock", "-f", str(site.directory / "bin"))
+    assert (unread.exit_code, "bin: is not UTF-8 text" in unread.stderr) == (2, True)
     lacking = await site.run("pins", "lock", NAME.replace(":1", ":3"))
     assert (lacking.exit_code, "there is no such tag" in lacking.stderr) == (1, True)
 
