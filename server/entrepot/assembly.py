@@ -244,7 +244,7 @@ def prefetch_of(
 def appointments_of(settings: Settings) -> list[Appointment]:
     """Tell what is to be fetched ahead at which times."""
     return [
-        Appointment(rule.at, Order(rule.names, rule.platforms, "schedule"))
+        Appointment(rule.at, Order(rule.names, rule.platforms, "schedule", rule.extras))
         for rule in settings.prefetch
     ]
 

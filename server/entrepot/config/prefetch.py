@@ -62,10 +62,13 @@ class PrefetchSettings(Frozen):
     @property
     def names(self) -> tuple[str, ...]:
         """Every image that is meant, each once."""
-        table = kubernetes_images()
-        own = [image for version in self.kubernetes for image in table.images(version)]
-        sandboxes = table.sandboxes if self.kubernetes else ()
+        own, sandboxes = kubernetes_images().needed(self.kubernetes)
         return tuple(dict.fromkeys((*self.images, *own, *sandboxes)))
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Those of them that are wanted and not required: kubeadm does not pull them."""
+        return frozenset(kubernetes_images().needed(self.kubernetes)[1]).difference(self.images)
 
 
 def _minute(value: object) -> int:
