@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from entrepot.config import ConfigError, MirrorSettings, Settings, load_settings
+from entrepot.config import (
+    ConfigError,
+    MirrorSettings,
+    Settings,
+    default_path,
+    load_settings,
+    preset_path,
+)
 from entrepot.config.settings import CacheSettings
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.trust.pinfile import PinsInvalid
@@ -41,6 +48,12 @@ def check_config(file: Path | None, preset: str | None) -> None:
         raise SystemExit(2) from None
     for line in summarize(settings):
         click.echo(line)
+    built_in = load_settings(default_path() if preset is None else preset_path(preset))
+    for name, alias in lost_aliases(settings, built_in):
+        click.echo(
+            f"warning   {name} was also {alias}, and its `aliases` leave that out: who asks for"
+            f" {alias} is refused"
+        )
     click.echo(f"pins      {len(pins)} tags")
 
 
@@ -81,6 +94,18 @@ def summarize(settings: Settings) -> Iterator[str]:
         yield f"warning   {hopeless}"
     for exposure in settings.exposures():
         yield f"warning   {exposure}"
+
+
+def lost_aliases(settings: Settings, before: Settings) -> Iterator[tuple[str, str]]:
+    """Tell the other names of registries that `before` has, and nobody has any more.
+
+    `aliases: []` is a plain word, and no oversight.
+    """
+    registries = settings.registries
+    served = {*registries, *(alias for one in registries.values() for alias in one.aliases)}
+    for name, registry in before.registries.items():
+        if name in registries and registries[name].aliases:
+            yield from ((name, alias) for alias in registry.aliases if alias not in served)
 
 
 def _limits(cache: CacheSettings) -> Iterator[str]:
