@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from entrepot.cli.choosing import cache_override
 from entrepot.config import (
     ConfigError,
     MirrorSettings,
@@ -27,15 +28,25 @@ _SAMPLE_TAG = Tag("3.1")
 
 @click.command("check-config")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="FILE, as others are told it.")
 @click.option("--preset", metavar="NAME", help="Lay FILE over this preset, such as china.")
-def check_config(file: Path | None, preset: str | None) -> None:
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The cache directory, instead of the one in the configuration.",
+)
+def check_config(
+    file: Path | None, config: Path | None, preset: str | None, cache: Path | None
+) -> None:
     """Check the settings in FILE, and show what they come to.
 
     Without FILE, /etc/entrepot/entrepot.yaml is checked, or what is built in. Every mistake is
     printed as FILE:LINE: PATH: MESSAGE, and the exit status is 2.
     """
+    if file is not None and config is not None:
+        raise click.UsageError("one file at a time: FILE, or --config FILE")
     try:
-        settings = load_settings(file, preset=preset)
+        settings = load_settings(file or config, preset=preset, overrides=cache_override(cache))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)

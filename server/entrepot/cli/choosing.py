@@ -35,9 +35,7 @@ def choose(config: Path | None, preset: str | None, cache: Path | None) -> Chose
 
     That is then told in a line. ConfigError when what is named has mistakes.
     """
-    overrides: dict[str, object] = {}
-    if cache is not None:
-        overrides["cache"] = {"path": cache.absolute()}
+    overrides = cache_override(cache)
     own = Chosen(load_settings(config, preset=preset, overrides=overrides), config, preset)
     if config is not None or preset is not None or own.settings.admin is None:
         return own
@@ -47,6 +45,11 @@ def choose(config: Path | None, preset: str | None, cache: Path | None) -> Chose
     if cache is not None and cache.absolute() != origin.cache:
         return own
     return adopted(origin, owners(own.settings.admin.port)) or own
+
+
+def cache_override(cache: Path | None) -> dict[str, object]:
+    """Write what --cache means as settings that lie over the file."""
+    return {} if cache is None else {"cache": {"path": cache.absolute()}}
 
 
 def adopted(origin: Origin, users: frozenset[int]) -> Chosen | None:
@@ -63,7 +66,7 @@ def adopted(origin: Origin, users: frozenset[int]) -> Chosen | None:
     try:
         settings = load_settings(origin.config, preset=origin.preset)
         if settings.cache.path != origin.cache and trusted:
-            overrides = {"cache": {"path": origin.cache}}
+            overrides = cache_override(origin.cache)
             settings = load_settings(origin.config, preset=origin.preset, overrides=overrides)
     except ConfigError:
         _tell(f"{told}, which cannot be used here: name settings with --config FILE")

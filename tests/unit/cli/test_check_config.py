@@ -108,6 +108,17 @@ def test_another_name_that_goes_missing_is_told(
     assert (told in result.stdout) is lost
 
 
+def test_it_takes_the_options_of_the_others(tmp_path: Path) -> None:
+    """The line of options of `serve` is checked as it is."""
+    file = tmp_path / "entrepot.yaml"
+    file.write_text("cache: {path: /srv/other}\n")
+    words = ["check-config", "--config", str(file), "--preset", "china"]
+    assert "cache     /srv/other" in CliRunner().invoke(main, words).stdout
+    result = CliRunner().invoke(main, [*words, "--cache", "/srv/own"])
+    assert (result.exit_code, "cache     /srv/own" in result.stdout) == (0, True)
+    assert CliRunner().invoke(main, [*words, str(file)]).exit_code == 2
+
+
 def test_preset_is_checked_by_name() -> None:
     result = CliRunner().invoke(main, ["check-config", "--preset", "china"])
     assert result.exit_code == 0
