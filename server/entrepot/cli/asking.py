@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import click
 
 from entrepot.cli.adminclient import AdminClient, Connect, Misused, Refused
-from entrepot.config import AdminSettings, ConfigError, Settings, load_settings
+from entrepot.cli.choosing import choose
+from entrepot.config import AdminSettings, ConfigError, Settings
 from entrepot.errors import StoreError, StoreLocked
 
 _PATIENCE_S = 10.0
@@ -44,7 +45,8 @@ def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[Ad
     @click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The configuration file the server is started with, if any.",
+        help="The configuration file the server is started with; without it and --preset, those of"
+        " the server that runs here.",
     )
     @click.option("--preset", metavar="NAME", help="The preset it is started with, if any.")
     @click.option(
@@ -54,11 +56,8 @@ def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[Ad
     )
     @functools.wraps(command)
     def asking(config: Path | None, preset: str | None, cache: Path | None, **options: Any) -> None:
-        overrides: dict[str, object] = {}
-        if cache is not None:
-            overrides["cache"] = {"path": cache.absolute()}
         try:
-            settings = load_settings(config, preset=preset, overrides=overrides)
+            settings = choose(config, preset, cache).settings
         except ConfigError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
@@ -111,7 +110,7 @@ def _listener(settings: Settings, problem: StoreError | None) -> Connect:
         why = str(problem)
     if admin is None:
         raise Misused(f"{why}, and the admin listener is switched off: stop the server first")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)  # noqa: S104 - where to ask a server that listens everywhere
+    host = admin.near
     try:
         socket.create_connection((host, admin.port), timeout=_PATIENCE_S).close()
     except OSError as error:

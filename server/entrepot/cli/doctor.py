@@ -70,6 +70,8 @@ def doctor(
         for one, suggested in told:
             for line in report(one):
                 click.echo(line)
+            if not one.usable and (meant := surveying.instead(one.wanted)):
+                click.echo(f"{one.wanted} is not to be had{meant}")
             written = written_registry(one.wanted.registry, surveying.config, surveying.preset)
             for line in pasteable(one, suggested, written):
                 click.echo(line)

@@ -14,7 +14,7 @@ from entrepot.cli.asking import answering
 from entrepot.cli.held import held_tags
 from entrepot.cli.output import write_output
 from entrepot.cli.surveying import Surveying, run_survey, surveys, tell_wait
-from entrepot.cli.wording import count_text
+from entrepot.cli.wording import count_text, trouble
 from entrepot.errors import RequestError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
@@ -94,7 +94,10 @@ def _wanted(
     surveying: Surveying, images: Iterable[str], listed: TextIO | None
 ) -> list[Wanted] | None:
     """Read which images are meant; None for all that the cache has."""
-    named = [*images, *(_lines(listed) if listed is not None else ())]
+    try:
+        named = [*images, *(_lines(listed) if listed is not None else ())]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{getattr(listed, 'name', 'the list')}: {trouble(error)}") from error
     if not named:
         if listed is not None:
             raise Misused(f"{listed.name}: there is no image in it")
@@ -175,6 +178,6 @@ async def _resolved(surveying: Surveying, images: Sequence[Wanted]) -> Entries:
             policy = policies.policy(image.registry, image.repository)
             decision = await resolve(opened[image.registry], image, policy, None)
             if not isinstance(decision, Accept | Keep):
-                raise Refused(f"{image}: {decision}")
+                raise Refused(f"{image}: {decision}{surveying.instead(image)}")
             found[image] = _entry(image, (decision.digest,), decision.level)
     return found

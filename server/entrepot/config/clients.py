@@ -102,6 +102,11 @@ class AdminSettings(Address):
     token_env: EnvironmentName | None = None
     hosts: tuple[HostName, ...] = ()
 
+    @property
+    def near(self) -> str:
+        """The host by which this machine itself reaches it, also when it listens everywhere."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - what is replaced
+
     @model_validator(mode="after")
     def _one_token(self) -> AdminSettings:
         if self.token_file is not None and self.token_env is not None:

@@ -59,6 +59,7 @@ class AdminApi:
             ("GET", "/v1/status", self.status),
             ("GET", "/v1/images", self.images),
             ("GET", "/v1/images/one", self.image),
+            ("GET", "/v1/images/meant", self.meant),
             ("DELETE", "/v1/images", self.remove),
             ("POST", "/v1/gc", self.gc),
             ("GET", "/v1/scrub", self.scrub),
@@ -91,6 +92,10 @@ class AdminApi:
     async def image(self, request: web.Request) -> Document:
         """Tell one image, with what is missing."""
         return image_document(await self._library.image(_named(request)), missing=True)
+
+    async def meant(self, request: web.Request) -> Document:
+        """Tell what else an image may be that is not to be had by its name."""
+        return {"names": list(await self._library.origins.meant(_named(request)))}
 
     async def remove(self, request: web.Request) -> Document:
         """Remove one image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,8 +46,22 @@ async def test_what_the_cache_has_not_is_asked_for(site: Mirrored) -> None:
     assert f"  {NAME}: {ONE.digest}  # first\n" in result.stdout
     assert f"  {two}: {OTHER.digest}  # authority\n" in result.stdout
     assert "source: a list of images" in result.stdout
+    await asyncio.to_thread((site.directory / "bin").write_bytes, b"\xff\xfe")
+    unread = await site.run("pins", "lock", "-f", str(site.directory / "bin"))
+    assert (unread.exit_code, "bin: is not UTF-8 text" in unread.stderr) == (2, True)
     lacking = await site.run("pins", "lock", NAME.replace(":1", ":3"))
     assert (lacking.exit_code, "there is no such tag" in lacking.stderr) == (1, True)
+
+
+async def test_an_image_of_another_registry_is_named(site: Mirrored) -> None:
+    file = site.directory / "entrepot.yaml"
+    document = json.loads(await asyncio.to_thread(file.read_text))
+    document["registries"]["docker.io"] = {"mirrors": [site.mirror.url]}
+    await asyncio.to_thread(file.write_text, json.dumps(document))
+    for words in (("pins", "lock"), ("doctor",)):
+        result = await site.run(*words, "pause:1", "--pins", site.pin(ONE))
+        assert result.exit_code == 1
+        assert f"; did you mean {NAME}?" in result.output
 
 
 async def test_a_lock_is_written_once_and_checked(site: Mirrored) -> None:

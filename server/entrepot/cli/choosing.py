@@ -1,0 +1,124 @@
+"""Which settings a command goes by: those it is told, else those of the server that runs here."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from entrepot.config import AdminSettings, ConfigError, Settings, load_settings
+from entrepot.config.origin import Origin
+
+_PATIENCE_S = 2.0
+_MOST_BYTES = 1 << 16
+_LISTENING = "0A"
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The settings, and the files that they are from."""
+
+    settings: Settings
+    config: Path | None
+    preset: str | None
+
+
+def choose(config: Path | None, preset: str | None, cache: Path | None) -> Chosen:
+    """Load what the options name; without --config and --preset, what the server here goes by.
+
+    That is then told in a line. ConfigError when what is named has mistakes.
+    """
+    overrides = cache_override(cache)
+    own = Chosen(load_settings(config, preset=preset, overrides=overrides), config, preset)
+    if config is not None or preset is not None or own.settings.admin is None:
+        return own
+    origin = asked_origin(own.settings.admin)
+    if origin is None or origin == Origin(None, None, own.settings.cache.path):
+        return own
+    if cache is not None and cache.absolute() != origin.cache:
+        return own
+    return adopted(origin, owners(own.settings.admin.port)) or own
+
+
+def cache_override(cache: Path | None) -> dict[str, object]:
+    """Write what --cache means as settings that lie over the file."""
+    return {} if cache is None else {"cache": {"path": cache.absolute()}}
+
+
+def adopted(origin: Origin, users: frozenset[int]) -> Chosen | None:
+    """Load what a server of these users goes by, and tell it; None when it cannot be had.
+
+    Whoever listens where a server would could name any file. A stranger is believed no more than
+    which one of the files of this machine's owner it is.
+    """
+    told = f"the server that runs here goes by {origin.options()}"
+    trusted = bool(users) and users <= {0, os.geteuid()}
+    if not trusted and origin.config is not None and not _is_safe(origin.config):
+        _tell(f"{told}: name it, if you trust who wrote that file")
+        return None
+    try:
+        settings = load_settings(origin.config, preset=origin.preset)
+        if settings.cache.path != origin.cache and trusted:
+            overrides = cache_override(origin.cache)
+            settings = load_settings(origin.config, preset=origin.preset, overrides=overrides)
+    except ConfigError:
+        _tell(f"{told}, which cannot be used here: name settings with --config FILE")
+        return None
+    if settings.cache.path != origin.cache:
+        _tell(f"{told}: name it, if that server is yours")
+        return None
+    _tell(f"{told}, and so does this command; --config FILE names others")
+    return Chosen(settings, origin.config, origin.preset)
+
+
+def asked_origin(admin: AdminSettings) -> Origin | None:
+    """Ask the server that listens there; None when there is none, or not one that tells."""
+    connection = http.client.HTTPConnection(admin.near, admin.port, timeout=_PATIENCE_S)
+    try:
+        connection.request("GET", "/v1/settings")
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            return None
+        document = json.loads(answer.read(_MOST_BYTES))
+        return Origin.read(document) if isinstance(document, Mapping) else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def owners(port: int) -> frozenset[int]:
+    """Tell who listens at a port of this machine; nobody where the system does not say."""
+    return frozenset(user for table in _TABLES for user in _listeners(table, port))
+
+
+def _listeners(table: Path, port: int) -> Iterator[int]:
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return
+    for line in lines:
+        fields = line.split()
+        if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+            yield int(fields[7])
+
+
+def _is_safe(file: Path) -> bool:
+    """Whether only we or root can have written it."""
+    try:
+        told = file.stat()
+    except OSError:
+        return False
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return told.st_uid in {0, os.geteuid()} and not told.st_mode & others
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
