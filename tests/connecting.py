@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.upstream.mirror import MirrorClient
+from fakes.wire import drained
 
 
 @asynccontextmanager
@@ -45,6 +46,7 @@ async def replying(*replies: bytes, reset: bool = False) -> AsyncIterator[str]:
             with suppress(ConnectionError):  # who asked may leave before the end of a long one
                 await writer.drain()
             if reset:
+                await drained(writer.transport)
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, linger
