@@ -281,6 +281,16 @@ def microk8s_as_it_comes(patient: Patient) -> None:
     patient.node.put("/var/snap/microk8s/current/args/certs.d/docker.io/hosts.toml", mine)
 
 
+def an_image_where_microk8s_does_not_look(patient: Patient) -> None:
+    """The night that this project began with."""
+    microk8s_as_it_comes(patient)
+    patient.node.put("/var/snap/microk8s/current/args/certs.d/a/hosts.toml", patient.mirror)
+    program = patient.node.root.parent / "bin" / "microk8s"
+    there = "case $3 in default) echo k8s.gcr.io/pause:3.1; echo docker.io/mine:1 ;; esac"
+    program.write_text(f'#!/bin/sh\n[ "$1 $2" = "ctr --namespace" ] || exit 1\n{there}\n')
+    program.chmod(0o755)
+
+
 def k0s_as_it_comes(patient: Patient) -> None:
     nothing_of_containerd(patient)
     (patient.node.root / "var/lib/k0s").mkdir(parents=True)
@@ -346,6 +356,7 @@ PLANTED: dict[Callable[[Patient], None], set[str]] = {
     k3s_reads_nothing: {"k3s-ignores"},
     k3s_of_another_mirror: {"mirror-unused"},
     microk8s_as_it_comes: {"mirror-unused"},
+    an_image_where_microk8s_does_not_look: {"wrong-namespace"},
     k0s_as_it_comes: {"no-mirror"},
     k0s_without_a_path: {"config-path-unset"},
     k0s_of_another_mirror: {"mirror-unused"},

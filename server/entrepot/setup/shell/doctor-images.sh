@@ -42,17 +42,23 @@ sandbox_key() {
 }
 
 look_at_namespaces() {
-  has ctr && [ -S "$address" ] || return 0
-  ctr --address "$address" --namespace default images list -q 2>/dev/null >"$stage/elsewhere" || return 0
+  if has ctr && [ -S "$address" ]; then look_into_default "ctr --address $address" ctr; fi
+}
+
+# look_into_default COMMAND SHOWN: COMMAND is how the containerd in question is asked for its images,
+# SHOWN how a person would.
+look_into_default() {
+  $1 --namespace default images list -q >"$stage/elsewhere" 2>/dev/null || return 0
+  $1 --namespace k8s.io images list -q >"$stage/in-place" 2>/dev/null || return 0
   while read -r image; do
     case $image in
       *@sha256:* | sha256:*) continue ;;
-      k8s.gcr.io/* | registry.k8s.io/* | "$sandbox") ;;
+      k8s.gcr.io/* | registry.k8s.io/* | "${sandbox:-none}") ;;
       *) continue ;;
     esac
-    if ! grep -qxF "$image" "$stage/images"; then
+    if ! grep -qxF "$image" "$stage/in-place"; then
       found wrong-namespace "$image is in containerd's namespace default, where no kubelet looks (it looks in k8s.io)" \
-        "ctr -n default images export - $image | ctr -n k8s.io images import -"
+        "$2 -n default images export - $image | $2 -n k8s.io images import -"
     fi
   done <"$stage/elsewhere"
 }
