@@ -133,6 +133,22 @@ def adopted(origin: Origin, users: frozenset[int], load: Load = strictly) -> Cho
 
 def asked_origin(admin: AdminSettings) -> Origin | None:
     """Ask the server that listens there; None when there is none, or not one that tells."""
+    asked = _asked(admin)
+    return None if asked is None else asked[0]
+
+
+def is_offline(chosen: Chosen) -> bool:
+    """Whether a server runs with these settings, or on this cache, and lets nothing out."""
+    asked = None if chosen.settings.admin is None else _asked(chosen.settings.admin)
+    if asked is None:
+        return False
+    origin, offline = asked
+    own = chosen.config is not None and chosen.config.absolute() == origin.config
+    return offline and (own or chosen.settings.cache.path == origin.cache)
+
+
+def _asked(admin: AdminSettings) -> tuple[Origin, bool] | None:
+    """What the server there goes by, and whether it is offline."""
     connection = http.client.HTTPConnection(admin.near, admin.port, timeout=_PATIENCE_S)
     try:
         connection.request("GET", "/v1/settings")
@@ -140,7 +156,9 @@ def asked_origin(admin: AdminSettings) -> Origin | None:
         if answer.status != http.client.OK:
             return None
         document = json.loads(answer.read(_MOST_BYTES))
-        return Origin.read(document) if isinstance(document, Mapping) else None
+        if not isinstance(document, Mapping):
+            return None
+        return Origin.read(document), document.get("offline") is True
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:

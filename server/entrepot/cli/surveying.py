@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from entrepot.cli.adminclient import Misused
-from entrepot.cli.choosing import Chosen, choose
+from entrepot.cli.choosing import Chosen, choose, is_offline
 from entrepot.config import SYSTEM_FILE, ConfigError, Settings
 from entrepot.log import configure_log
 from entrepot.survey.wanted import Wanted, meant_instead, names_of
@@ -61,9 +61,14 @@ class Surveying:
         return meant_instead(image, names_of(self.settings), self.pins)
 
     def check_online(self) -> None:
-        """Misused when the settings let nothing out."""
+        """Misused when the settings let nothing out, or the server that runs with them does not."""
         if self.settings.offline:
             raise Misused("the settings say `offline: true`: no mirror may be asked")
+        if is_offline(self.chosen):
+            raise Misused(
+                "the server that runs here is offline: no mirror may be asked, by a command either."
+                " `entrepot offline off` ends that"
+            )
 
     def tell_origin(self) -> None:
         """Tell that these are nobody's settings: a running server may have others."""
