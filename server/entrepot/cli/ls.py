@@ -71,5 +71,5 @@ def platforms_text(platforms: list[Document], size: int) -> str:
 
 
 def _begun(platform: Document) -> str:
-    share = platform["bytes"] * 100 // max(platform["bytes_total"], 1)
+    share = (platform["bytes"] + platform["bytes_begun"]) * 100 // max(platform["bytes_total"], 1)
     return f"{platform['platform'] or 'all'} INCOMPLETE {min(share, 99)}%"
