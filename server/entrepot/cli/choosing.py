@@ -58,22 +58,39 @@ def strictly(config: Path | None, preset: str | None, overrides: Mapping[str, ob
     return Chosen(load_settings(config, preset=preset, overrides=overrides), config, preset)
 
 
+def without_secrets(
+    config: Path | None, preset: str | None, overrides: Mapping[str, object]
+) -> Chosen:
+    """Load the settings, also where secrets are not within reach.
+
+    ConfigError with every mistake, missing secrets last.
+    """
+    try:
+        return strictly(config, preset, overrides)
+    except ConfigError as error:
+        every = error
+    try:
+        settings = load_settings(config, preset=preset, overrides=overrides, secrets=False)
+    except ConfigError as error:
+        secrets = [one for one in every.problems if one not in error.problems]
+        raise ConfigError([*error.problems, *secrets]) from None
+    return Chosen(settings, config, preset, every)
+
+
 def leniently(config: Path | None, preset: str | None, overrides: Mapping[str, object]) -> Chosen:
     """Load what is right; ConfigError only where not even the server can be found by it.
 
     The server goes on with what it was started with, so a later mistake is no reason not to ask it.
     """
     try:
-        return strictly(config, preset, overrides)
+        return without_secrets(config, preset, overrides)
     except ConfigError as error:
-        mistake = error
+        every = error
     try:
-        settings = load_settings(config, preset=preset, overrides=overrides, secrets=False)
-        return Chosen(settings, config, preset, mistake)
-    except ConfigError as error:
-        mistake = error
-    settings = load_whereabouts(config, preset=preset, overrides=overrides)
-    return Chosen(settings, config, preset, mistake, whole=False)
+        settings = load_whereabouts(config, preset=preset, overrides=overrides)
+    except ConfigError:
+        raise every from None
+    return Chosen(settings, config, preset, every, whole=False)
 
 
 def warn_of(mistake: ConfigError) -> None:

@@ -107,3 +107,23 @@ async def test_what_says_not_where_to_ask_is_status_2(tmp_path: Path, text: str)
             result = await site.run(command)
             assert result.exit_code == 2
             assert str(site.file) in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("pins", "check", "--cache-only"), 0),
+        (("pins", "check"), 2),
+        (("pins", "lock"), 0),
+        (("pins", "lock", f"{NAME}:1"), 0),
+        (("pins", "lock", f"{NAME}:3"), 2),
+        (("doctor", REGISTRY), 2),
+    ],
+)
+async def test_only_who_asks_mirrors_needs_their_secrets(
+    stopped: Stopped, words: tuple[str, ...], status: int
+) -> None:
+    stopped.configure(registries={REGISTRY: {"mirrors": SECRET}})
+    result = await stopped.run(*words)
+    assert result.exit_code == status, result.stderr
+    assert ("password_env: this environment variable is not set" in result.stderr) == (status == 2)
