@@ -25,6 +25,11 @@ standard error. What a server of another user than you or root says is taken onl
 and root can write that file, and if the cache is the one in it. With Docker:
 `docker compose exec entrepot entrepot ls`.
 
+The server goes on when somebody makes a mistake in its file, and so do the commands that ask it:
+they take `admin` and `cache.path` from what is right, and tell the mistake in a line. Nor do they
+need the secrets of mirrors (`password_env`, `password_file`); only a command that asks mirrors
+itself does: `doctor`, `pins lock`, `pins check`, and `prefetch` while no server runs.
+
 """
 
 

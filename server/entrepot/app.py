@@ -243,7 +243,9 @@ def _apis(
         return await server.reload(load)
 
     cache = server.generations.current.settings.cache.path
-    return AdminApi(server.library, reload), OriginApi(origin or Origin(None, None, cache))
+    outbound = server.generations.lasting.outbound
+    origin = origin or Origin(None, None, cache)
+    return AdminApi(server.library, reload), OriginApi(origin, lambda: outbound.offline)
 
 
 async def _admin(

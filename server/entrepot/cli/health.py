@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from entrepot.cli.choosing import cache_override
-from entrepot.config import ConfigError, load_settings
+from entrepot.cli.choosing import cache_override, leniently
+from entrepot.config import ConfigError
 
 _PATIENCE_S = 4.0
 
@@ -30,14 +30,16 @@ _PATIENCE_S = 4.0
 def health(config: Path | None, preset: str | None, cache: Path | None) -> None:
     """Ask the server on this host whether it is ready.
 
-    Exit status 0 when it is, 1 when it is not, 2 when the configuration has mistakes or switches
-    the admin listener off.
+    Exit status 0 when it is, 1 when it is not, 2 when the configuration does not say where to ask
+    or switches the admin listener off. Other mistakes in it are told; the server goes on.
     """
     try:
-        settings = load_settings(config, preset=preset, overrides=cache_override(cache))
+        chosen = leniently(config, preset, cache_override(cache))
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    chosen.warn()
+    settings = chosen.settings
     if settings.admin is None:
         click.echo("the admin listener is switched off: there is nobody to ask", err=True)
         sys.exit(2)

@@ -17,6 +17,8 @@ from entrepot.cli.platforms import parse_platforms, platform_option
 from entrepot.cli.wording import about, count_text, size_text
 from entrepot.wording import span_text
 
+_BROKEN_OFF = "broken off: what was fetched is kept, and the same command goes on from there"
+
 
 @click.command()
 @click.argument("images", metavar="[IMAGE]...", nargs=-1)
@@ -70,7 +72,10 @@ def prefetch(
         click.echo(json.dumps(job, indent=2) if as_json else f"prefetch {job['id']} has begun")
         return
     with meter("", 0, shown=not as_json) as measured:
-        ended = _watched(client, order, measured, quiet=as_json)
+        try:
+            ended = _watched(client, order, measured, quiet=as_json)
+        except KeyboardInterrupt as interrupt:
+            raise Refused(_BROKEN_OFF) from interrupt
     lost = [one for one in ended if one["state"] != "done"]
     failed = [one for one in lost if not one["extra"]]
     for each in failed:
@@ -103,14 +108,13 @@ def _watched(
             measured.set(int(progress["bytes"]), int(progress["bytes_total"]))
         elif "done" in line:
             return list(images.values())
-    raise Refused("the answer was broken off; what was fetched is kept: say it again to go on")
+    raise Refused(_BROKEN_OFF)
 
 
 def _tell(one: Document, measured: Meter) -> None:
     name = one["name"] or one["told"]
     if one["state"] == "done":
-        how = f"{size_text(one['fetched'])} fetched" if one["fetched"] else "was here"
-        measured.note(f"{name}  {size_text(one['bytes'])}, {how}")
+        measured.note(f"{name}  {size_text(one['bytes'])}, {_how(one['bytes'], one['fetched'])}")
     elif one["state"] == "failed" and one["extra"]:
         measured.clear()
         click.echo(f"{about(name, one['reason'])}; kubeadm does not need it", err=True)
@@ -121,6 +125,13 @@ def _tell(one: Document, measured: Meter) -> None:
         measured.clear()
         rest = span_text(one["again_in"])
         click.echo(f"{about(name, one['reason'])}; again in {rest}", err=True)
+
+
+def _how(count: int, fetched: int) -> str:
+    if not fetched:
+        return "was here"
+    before = f", {size_text(count - fetched)} was here" if count > fetched else ""
+    return f"{size_text(fetched)} fetched{before}"
 
 
 def _tell_meant(client: AdminClient, one: Document) -> None:

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import click
 
 from entrepot.cli.adminclient import Misused
-from entrepot.cli.choosing import Chosen, choose
+from entrepot.cli.asking import Unusable
+from entrepot.cli.choosing import Chosen, choose, is_offline, without_secrets
 from entrepot.config import SYSTEM_FILE, ConfigError, Settings
 from entrepot.log import configure_log
 from entrepot.survey.wanted import Wanted, meant_instead, names_of
@@ -61,9 +62,19 @@ class Surveying:
         return meant_instead(image, names_of(self.settings), self.pins)
 
     def check_online(self) -> None:
-        """Misused when the settings let nothing out."""
+        """Misused when the settings or the server that runs with them let nothing out.
+
+        Also when secrets that mirrors want are not within reach.
+        """
         if self.settings.offline:
             raise Misused("the settings say `offline: true`: no mirror may be asked")
+        if self.chosen.mistake is not None:
+            raise Unusable(str(self.chosen.mistake))
+        if is_offline(self.chosen):
+            raise Misused(
+                "the server that runs here is offline: no mirror may be asked, by a command either."
+                " `entrepot offline off` ends that"
+            )
 
     def tell_origin(self) -> None:
         """Tell that these are nobody's settings: a running server may have others."""
@@ -107,7 +118,7 @@ def surveys(command: F) -> F:
         **options: Any,
     ) -> None:
         try:
-            chosen = choose(config, preset, cache)
+            chosen = choose(config, preset, cache, without_secrets)
             pins = load_pins(pin_files, *chosen.settings.trust.ranks(shipped_pins()))
         except (ConfigError, PinsInvalid) as error:
             click.echo(str(error), err=True)

@@ -166,6 +166,12 @@ class Library:
             raise NotHere(f"{name} is not here{instead(await self.origins.meant(name))}")
         return record
 
+    async def begun(self) -> Mapping[Digest, int]:
+        """Tell of blobs that are not whole how much is here: in progress, or broken off."""
+        accounts = self.room.accounts
+        await accounts.look_at_partials()
+        return accounts.left | {digest: tell()[1] for digest, tell in accounts.flights.items()}
+
     async def status(self) -> Status:
         """Tell how things are now."""
         accounts = self.room.accounts

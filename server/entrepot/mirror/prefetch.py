@@ -247,7 +247,7 @@ class Prefetch:
                 raise fill.error
             if await self._fills.store.size(digest) is None:
                 raise NoRoom(f"{digest} was fetched but not kept: no room on the disk for it")
-            item.fetched_bytes += fill.size or 0
+            item.fetched_bytes += max((fill.size or 0) - fill.found_bytes, 0)
         item.here.add(digest)
         item.parts[digest] = await self._fills.store.size(digest) or 0
         self._hold(digest, held)

@@ -41,7 +41,8 @@ class Item:
     """One image. `parts` are the sizes of its blobs, -1 where nobody knows.
 
     `here` are those that are kept, `before` those that were when the job began. While it is
-    RETRYING it is tried again after `rest_s`.
+    RETRYING it is tried again after `rest_s`. `fetched_bytes` came from mirrors, without what an
+    earlier download had left of a blob.
     """
 
     told: str

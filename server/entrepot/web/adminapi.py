@@ -87,11 +87,13 @@ class AdminApi:
         query, limit = request.query, _limit(request)
         found = await self._library.images(query.get("pattern"), query.get("after"), limit)
         more = found[-1].name if len(found) == limit else None
-        return {"images": [image_document(one) for one in found], "next": more}
+        begun = await self._library.begun()
+        return {"images": [image_document(one, begun) for one in found], "next": more}
 
     async def image(self, request: web.Request) -> Document:
         """Tell one image, with what is missing."""
-        return image_document(await self._library.image(_named(request)), missing=True)
+        record = await self._library.image(_named(request))
+        return image_document(record, await self._library.begun(), missing=True)
 
     async def meant(self, request: web.Request) -> Document:
         """Tell what else an image may be that is not to be had by its name."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.images import image
+from fakes.images import image, index
 from unit.cli.mirrored import NAME, Mirrored, mirrored
 from unit.store.keeping import keeping
 
@@ -32,6 +32,20 @@ async def test_what_the_cache_has(site: Mirrored) -> None:
     assert f"  {NAME}: {ONE.digest}  # first\n" in result.stdout
     assert "source: what a cache holds" in result.stdout
     assert f"nobody vouches for 1 digest: {NAME}" in result.stderr
+
+
+async def test_a_tag_of_which_only_the_index_is_here_is_left_out(site: Mirrored) -> None:
+    """As a prefetch leaves it whose platform could not be had."""
+    three = NAME.replace(":1", ":3")
+    both = index([image("p", platform=each) for each in ("linux/amd64", "linux/arm64")])
+    site.owner.put_image("pause", "3", both)
+    failed = await site.run("prefetch", three, "--platform", "linux/s390x")
+    assert failed.exit_code == 1
+    listed = await site.run("ls", three)
+    assert "index only (+2 not here)" in listed.stdout
+    result = await site.run("pins", "lock")
+    assert (result.exit_code, three in result.stdout) == (0, False)
+    assert f"  {NAME}: {ONE.digest}  # first\n" in result.stdout
 
 
 async def test_a_pin_wins_over_the_cache(site: Mirrored) -> None:

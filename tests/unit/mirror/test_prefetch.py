@@ -232,6 +232,7 @@ async def test_cancelled_it_leaves_nothing_running_and_goes_on_the_next_time(
         ranges = [r.headers.get("Range") for r in mirror.asked(str(digest), "GET")]
         assert ranges
         assert all(each is not None and not each.startswith("bytes=0-") for each in ranges)
+        assert 0 < job.items[0].fetched_bytes <= mirror.bytes_sent("/blobs/") < 1_000_000 - 100_000
 
 
 async def test_what_is_more_than_the_cache_may_have_is_refused(

@@ -20,5 +20,15 @@ async def test_told_without_the_token_but_to_no_page_under_a_rebound_name() -> N
     async with TestClient(TestServer(application)) as client:
         told = await client.get("/v1/settings")
         assert Origin.read(await told.json()) == ORIGIN
+        assert (await told.json())["offline"] is False
         refused = await client.get("/v1/settings", headers={"Host": "evil.example"})
         assert refused.status == 403
+
+
+async def test_offline_is_told_as_it_is_now() -> None:
+    switch = [True, False]
+    api = OriginApi(ORIGIN, switch.pop)
+    application = admin_application(Metrics(), lambda: True, Guard("x" * 16), api)
+    async with TestClient(TestServer(application)) as client:
+        told = [(await (await client.get("/v1/settings")).json())["offline"] for _ in range(2)]
+    assert told == [False, True]
