@@ -15,7 +15,7 @@ from entrepot.oci.digest import Digest
 from fakes.images import Image, image
 from fakes.registry import FakeRegistry, Fault
 from programs.entrepot import Entrepot
-from wire.client import Answer, ask
+from wire.client import Answer, ask, client
 
 # Everything secret that is configured or sent has this in it, or is counted below.
 MARK = "hunter2"
@@ -66,6 +66,34 @@ async def every_way(address: str, registry: str) -> list[Answer]:
     strange = [f"/v2/evil/x?ns=evil&password={MARK}-query", f"http://u:{MARK}-url@m/v2/x/tags/list"]
     answers += [await ask(address, "GET", target, *CLIENTS_OWN) for target in strange]
     return answers
+
+
+async def told_to_admins(
+    address: str, token: str, registries: Mapping[str, object]
+) -> dict[str, Answer]:
+    """Everything that the admin listener tells, the status page of somebody logged in included."""
+    bearer = ("Authorization", f"Bearer {token}")
+    lines = [
+        "POST /status/login HTTP/1.1",
+        f"Host: {address}",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len('token=' + token)}",
+        "",
+        f"token={token}",
+    ]
+    async with client(address) as one:
+        await one.send_bytes("\r\n".join(lines).encode())
+        login = await one.hear("POST")
+    cookie = ("Cookie", (login.header("Set-Cookie") or "").partition(";")[0])
+    named = [f"{name}/app:1" for name in registries if name in {"tokens.example", "cdn.example"}]
+    paths = [
+        "/status.json", "/v1/status", "/v1/images", "/v1/ledger", "/v1/ledger/mirrors",
+        "/v1/keeps", *(f"/v1/why?name={one}" for one in named),
+    ]  # fmt: skip
+    told = {path: await ask(address, "GET", path, bearer) for path in paths}
+    for path in ("/status", *(f"/status/image?name={one}" for one in named)):
+        told[path] = await ask(address, "GET", path, cookie)
+    return told
 
 
 def mirrors_of(registries: Mapping[str, object]) -> dict[str, object]:
@@ -148,8 +176,10 @@ async def test_nothing_secret_is_told(tmp_path: Path) -> None:
             answers[name] = await every_way(address, name)
         wrong = ("Authorization", "Basic " + base64.b64encode(f"x:{MARK}-guess".encode()).decode())
         answers["guess"] = [await ask(address, "GET", "/v2/app/tags/list?ns=cdn.example", wrong)]
-        metrics = await ask(entrepot.admin_url.removeprefix("http://"), "GET", "/metrics")
+        admin = entrepot.admin_url.removeprefix("http://")
+        metrics = await ask(admin, "GET", "/metrics")
         token = (entrepot.cache / "admin-token").read_text().strip()
+        pages = await told_to_admins(admin, token, registries)
         secrets = {
             *sent_by_us(tokens, basic, cdn, cdn.cdn, broken.cdn, echoing),
             *(f"{user}:{word}" for user, word in (LOGIN, pair, ("p", f"{MARK}-socks"))),
@@ -165,6 +195,11 @@ async def test_nothing_secret_is_told(tmp_path: Path) -> None:
     assert len([one for one in secrets if "Signature=" in one]) >= 2
     assert found(log, secrets) == []
     assert found(metrics.body.decode(), secrets) == []
+    for path, page in pages.items():
+        assert page.status == 200, path
+        assert found(page.body.decode() + str(page.headers), secrets) == [], path
+    for name in ("echo.example", "leading.example", "proxy.example"):
+        assert name in pages["/status"].body.decode(), "the page tells nothing of it"
     for name, several in answers.items():
         for each in several:
             told = each.body.decode("latin-1") if each.status >= 400 else ""

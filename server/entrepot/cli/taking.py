@@ -50,10 +50,35 @@ class Taking:
                 problems.append(Problem(name, error.message))
                 continue
             wanted, found = self._wanted(told)
+            found += self._not_as_pinned(told)
             problems += found
             if not found:
                 chosen[told["name"]] = self._outgoing(told, wanted)
         return list(chosen.values()), problems
+
+    def _not_as_pinned(self, told: Document) -> list[Problem]:
+        """Object to what is not served by this name either: who takes it asks nobody any more."""
+        name, digest = told["name"], told["digest"]
+        asked: Document = {"digest": digest, "names": [name]}
+        [verdict] = self._client.ask("POST", "/v1/import/plan", body=asked)["names"]
+        if not verdict["pinned"]:
+            return []
+        repository = str(name).removesuffix(f":{told['reference']}")
+        return [
+            Problem(
+                name,
+                f"{name} is known to be {verdict['pinned']}, and here it is {digest}, which is not"
+                f" served by this name either: `entrepot prefetch {name}` brings the right one;"
+                f" {repository}@{digest} can be exported",
+            )
+        ]
+
+    def add(self, chosen: list[Outgoing], names: Sequence[str]) -> list[Problem]:
+        """Take as many of `names` as can be; tells the others."""
+        more, problems = self.choose(names)
+        here = {each.name for each in chosen}
+        chosen += [each for each in more if each.name not in here]
+        return problems
 
     def _wanted(self, told: Document) -> tuple[list[Document], list[Problem]]:
         name, states = told["name"], told["platforms"]

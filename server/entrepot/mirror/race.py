@@ -19,11 +19,13 @@ from entrepot.errors import (
     MirrorOffline,
     MirrorSilent,
     MirrorThrottled,
+    MirrorUnreachable,
     Offline,
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror.registry import AskingOrder
 from entrepot.oci.reference import RepositoryName
+from entrepot.upstream.gate import BUSY_S
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -37,6 +39,25 @@ HEDGE_SHARE = 0.95
 SHORTEST_PATIENCE_S = 0.05
 
 log = structlog.get_logger(__name__)
+
+
+OWNERS = frozenset(
+    {
+        "registry.k8s.io",
+        "registry-1.docker.io",
+        "mirror.gcr.io",
+        "quay.io",
+        "ghcr.io",
+        "gcr.io",
+        "mcr.microsoft.com",
+    }
+)
+"""The mirrors of the built-in settings: the registries themselves, and Google's copy of one."""
+_OUT_OF_REACH = frozenset({MirrorUnreachable.outcome, MirrorSilent.outcome})
+_CLOSED_NETWORK = (
+    ". Nothing but the registry itself is in the settings, and it cannot be reached from here:"
+    " `--preset china` is for networks that block it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +97,13 @@ def exhausted(subject: str, attempts: tuple[Attempt, ...], unknown: type[Exhaust
         return AllThrottled(f"{subject}: throttled by its mirrors: {told}", attempts)
     if not attempts:
         return AllFailed(f"{subject}: no configured mirror carries this repository", attempts)
-    return AllFailed(f"{subject}: no mirror could answer: {told}", attempts)
+    hint = _CLOSED_NETWORK if _is_cut_off(attempts) else ""
+    return AllFailed(f"{subject}: no mirror could answer: {told}{hint}", attempts)
+
+
+def _is_cut_off(attempts: tuple[Attempt, ...]) -> bool:
+    """Whether nobody but the public registries themselves was asked, and none can be reached."""
+    return all(a.mirror in OWNERS and a.outcome in _OUT_OF_REACH for a in attempts)
 
 
 @dataclass(slots=True)
@@ -126,20 +153,24 @@ class Race(Generic[T]):
         return won
 
     async def _ask_the_unasked(self) -> Won[T] | None:
-        """Once more, those that were not asked by our own decision: a limit, a host set aside.
+        """Again, those that were not asked by our own decision: a limit, a host set aside.
 
-        A limit that leaves room before the deadline is waited for: it is kinder to a client than
-        an error, and to a mirror than no limit.
+        A limit that leaves room before the deadline is waited for, as often as others take that
+        room: it is kinder to a client than an error, and to a mirror than no limit.
         """
         loop = asyncio.get_running_loop()
-        again, self._unasked = self._unasked, []
-        if not again:
-            return None
-        wait_s = min(mirror.ready_in(loop.time(), self.kind) for mirror in again)
-        if loop.time() + wait_s >= self.deadline:
-            return None
-        await asyncio.sleep(wait_s)
-        return await self._ask_in_turn(again)
+        won: Won[T] | None = None
+        at_least_s = 0.0
+        while won is None and self._unasked:
+            again, self._unasked = self._unasked, []
+            ready_s = min(mirror.ready_in(loop.time(), self.kind) for mirror in again)
+            wait_s = max(ready_s, at_least_s)
+            if loop.time() + wait_s >= self.deadline or again[0].offline:
+                return None
+            await asyncio.sleep(wait_s)
+            won = await self._ask_in_turn(again)
+            at_least_s = BUSY_S
+        return won
 
     async def _ask_in_turn(self, waiting: list[MirrorClient]) -> Won[T] | None:
         loop = asyncio.get_running_loop()

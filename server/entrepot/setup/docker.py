@@ -21,9 +21,15 @@ _HUB = "docker.io"
 
 
 def docker_plan(version: Version, wanted: Wanted) -> Plan:
-    """The mirror of Docker Hub in daemon.json; before 29 it is the only registry that has one."""
-    own = wanted.own_endpoint(_HUB)
-    if own is not None:
+    """The mirror of Docker Hub in daemon.json; before 29 it is the only registry that has one.
+
+    Where that is not wanted, or not served, only images by the mirror's own name are pulled there.
+    """
+    hub = _HUB in wanted.registries
+    own = wanted.own_endpoint(_HUB) if hub else None
+    if not hub:
+        mirrors = []
+    elif own is not None:
         mirrors = [own.url]
     elif version >= _PATHS:
         mirrors = [f"{endpoint.url}/{_HUB}" for endpoint in wanted.endpoints]
@@ -32,8 +38,10 @@ def docker_plan(version: Version, wanted: Wanted) -> Plan:
     endpoints = [*wanted.endpoints, *([own] if own else [])]
     insecure = list(dict.fromkeys(one.address for one in endpoints if one.is_plain))
     settings = {"registry-mirrors": mirrors, "insecure-registries": insecure}
-    text = json.dumps({key: value for key, value in settings.items() if value}, indent=2)
-    files = [File(DAEMON_JSON, f"{text}\n", Merge.JSON)]
+    files = []
+    if mirrors or insecure:
+        text = json.dumps({key: value for key, value in settings.items() if value}, indent=2)
+        files.append(File(DAEMON_JSON, f"{text}\n", Merge.JSON))
     if wanted.ca is not None:
         secure = dict.fromkeys(one.address for one in endpoints if not one.is_plain)
         files += [File(f"{CERTS_D}/{address}/ca.crt", None) for address in secure]
@@ -55,9 +63,12 @@ def _notes(version: Version, wanted: Wanted) -> list[str]:
                 f" io.containerd.snapshotter.v1); with the classic one write {prefixed}"
             )
         ]
+    alone = "This Docker mirrors Docker Hub alone"
+    if _HUB not in wanted.registries:
+        alone += ", which is not among these registries"
     notes = [
         (
-            "This Docker mirrors Docker Hub alone. Anything else by way of the mirror:"
+            f"{alone}. Anything else by way of the mirror:"
             f" {prefixed}  (29 with the containerd image store mirrors all)"
         )
     ]

@@ -19,7 +19,7 @@ from entrepot.survey.asking import fetch_manifest, patiently
 from entrepot.survey.official import Official
 from entrepot.survey.panel import Member, Panel
 from entrepot.survey.wanted import Wanted
-from entrepot.trust.fidelity import Fidelity, compare
+from entrepot.trust.fidelity import Fidelity, compare, diff_ids
 from entrepot.trust.pins import Pins
 from entrepot.trust.repair import repair
 from entrepot.upstream.limits import Kind
@@ -49,6 +49,7 @@ class Classifier:
     official: Official | None
     pins: Pins
     _manifests: dict[Digest, Manifest] = field(default_factory=dict)
+    _configs: dict[Digest, bytes] = field(default_factory=dict)
 
     async def classify(self, member: Member, received: Manifest) -> Class:
         """Tell the class of what a mirror gave for the tag."""
@@ -73,6 +74,21 @@ class Classifier:
     async def child(self, member: Member, entry: Descriptor) -> Manifest | None:
         """Fetch a manifest that a mirror's index names, or take it from those fetched before."""
         return await self._fetched(entry.digest, (member,))
+
+    def proved(self, claimed: Class, image: Manifest, layer: Descriptor, found: Digest) -> Class:
+        """Hold what a layer unpacks to against the configuration, where one was compared.
+
+        It is the owner's, so that its `diff_ids` are as well.
+        """
+        config, *layers = descriptors(image)
+        named = diff_ids(self._configs.get(config.digest, b""))
+        if claimed.fidelity is not Fidelity.RECOMPRESSED or len(named) != len(layers):
+            return claimed
+        if found not in {one for one, other in zip(named, layers, strict=True) if other == layer}:
+            return Class(Fidelity.OTHER, "the owner's configuration, with a layer of other files")
+        what = "its layer unpacks" if len(layers) == 1 else "its largest layer unpacks"
+        told = f"{what} to the owner's"
+        return Class(claimed.fidelity, f"{claimed.detail}; {told}" if claimed.detail else told)
 
     def _without_the_owners(self, received: Manifest) -> Class:
         assert self.official is not None
@@ -170,7 +186,10 @@ class Classifier:
             body = await patiently(self.panel, member, read)
         except AttemptError:
             return b""
-        return body if config.digest.matches(body) else b""
+        if not config.digest.matches(body):
+            return b""
+        self._configs[config.digest] = body
+        return body
 
 
 def _written_anew(official: Manifest, received: Manifest) -> Class:

@@ -61,7 +61,10 @@ class Examiner:
             found = Class(Fidelity.VERBATIM)  # each of a pin's digests is the owner's
             if pin is None or not pin.allows(manifest.digest):
                 found = await classifier.classify(member, manifest)
-            transfer = await self._transfer(classifier, member, manifest)
+            image, layer = await self._largest(classifier, member, manifest)
+            transfer = await self._transfer(classifier, member, layer)
+            if image is not None and layer is not None and transfer.unpacked is not None:
+                found = classifier.proved(found, image, layer, transfer.unpacked)
         settings = member.settings
         return Finding(
             mirror=member.name,
@@ -81,16 +84,23 @@ class Examiner:
             transfer=transfer,
         )
 
-    async def _transfer(
+    async def _largest(
         self, classifier: Classifier, member: Member, manifest: Manifest
-    ) -> Transfer:
+    ) -> tuple[Manifest | None, Descriptor | None]:
+        """Find the layer to measure with, and the image that it belongs to."""
         if self.sample is None:
-            return Transfer()
+            return None, None
         image: Manifest | None = manifest
         if is_index(manifest.media_type):
             entry = _preferred(manifest)
             image = await classifier.child(member, entry) if entry is not None else None
-        layer = _largest_layer(image) if image is not None else None
+        return image, _largest_layer(image) if image is not None else None
+
+    async def _transfer(
+        self, classifier: Classifier, member: Member, layer: Descriptor | None
+    ) -> Transfer:
+        if self.sample is None:
+            return Transfer()
         if layer is None:
             return Transfer(note="no layer to measure with")
         repository = classifier.wanted.repository

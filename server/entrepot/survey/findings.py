@@ -27,6 +27,7 @@ class Transfer:
     """What a mirror did when asked for a layer; `sound` is None where only a part was read.
 
     `bytes_per_second` counts from the request on, so that a mirror that sleeps first is slow.
+    `unpacked` is the digest of what the layer unpacks to, where it was read whole.
     """
 
     bytes: int = 0
@@ -36,6 +37,7 @@ class Transfer:
     sound: bool | None = None
     ranges: Ranges = Ranges.UNTRIED
     note: str = ""
+    unpacked: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from entrepot.oci.descriptor import Descriptor
 from entrepot.oci.reference import RepositoryName
 from entrepot.survey.findings import Ranges, Transfer
 from entrepot.survey.panel import Member, Panel
+from entrepot.trust.fidelity import unpacked
 from entrepot.upstream.blobstream import BlobStream
 from entrepot.upstream.limits import Kind
 
@@ -40,6 +41,8 @@ async def measure(
         panel.manners.note(member.settings.url, error)
         return replace(taken.transfer(), note=str(error), sound=_sound(error))
     transfer = taken.transfer()
+    if transfer.sound:
+        transfer = replace(transfer, unpacked=await asyncio.to_thread(unpacked, bytes(taken.body)))
     if transfer.sound is False or len(taken.body) < 2:
         return transfer
     try:

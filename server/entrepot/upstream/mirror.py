@@ -82,6 +82,7 @@ class MirrorClient:
         """
         self.registry = registry
         self.name = settings.name
+        self.host = settings.host
         self._settings, self._timeouts = settings, timeouts
         self.authority = settings.authority
         self.gives_blobs = settings.blobs
@@ -151,6 +152,10 @@ class MirrorClient:
     def ready_in(self, now: float, kind: Kind = Kind.BLOB) -> float:
         """Tell the seconds until a question may be sent, by all that is known; 0 for now."""
         return self._asker.ready_in(now, kind)
+
+    def spent(self, now: float) -> bool:
+        """Whether as many bytes of blobs have come from it as may come in their time."""
+        return self._asker.spent(now)
 
     def silence(self, elapsed_s: float) -> MirrorSilent:
         """Make the error for a question that its asker gave up on after so long.

@@ -83,3 +83,23 @@ async def test_nothing_to_export_is_misuse(stopped: Stopped, tmp_path: Path) -> 
     result = await stopped.run("export", "-o", str(tmp_path / "out.tar"))
     assert result.exit_code == 2
     assert "--kubernetes" in result.stderr
+
+
+async def test_what_is_not_as_pinned_is_not_carried_under_the_pinned_name(
+    stopped: Stopped, tmp_path: Path
+) -> None:
+    """The pin came later than the image; a node that imports the file asks nobody any more."""
+    pins = tmp_path / "pins.yaml"
+    pins.write_text(f"schema: 1\npins:\n  {NAME}:1: {TWO.digest}\n  {NAME}:2: {TWO.digest}\n")
+    stopped.configure(trust={"built_in_pins": False, "pins": [str(pins)]})
+    file = tmp_path / "out.tar"
+    result = await stopped.run("export", f"{NAME}:1", f"{NAME}:2", "-o", str(file))
+    assert result.exit_code == 1
+    told = f"Error: {NAME}:1 is known to be {TWO.digest}, and here it is {ONE.digest}"
+    assert told in result.stderr
+    assert f"{NAME}:2" not in result.stderr
+    assert not file.exists()
+    by_digest = f"{NAME}@{ONE.digest}"
+    assert (await stopped.run("export", by_digest, "-o", str(file))).exit_code == 0
+    [one] = (await read(file)).images
+    assert one.names == (by_digest,)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.config import default_path, load_settings
 from entrepot.errors import (
     AllFailed,
     AllThrottled,
@@ -17,11 +18,13 @@ from entrepot.errors import (
     Offline,
 )
 from entrepot.metrics import Metrics
-from entrepot.mirror.race import Race, Won, exhausted
+from entrepot.mirror import race
+from entrepot.mirror.race import OWNERS, Race, Won, exhausted
 from entrepot.mirror.registry import asking_order
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.upstream import gate
 from entrepot.upstream.mirror import MirrorClient
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
@@ -41,7 +44,7 @@ async def run(
     async def ask(mirror: MirrorClient) -> Manifest:
         return await mirror.get_manifest(PAUSE, TAG)
 
-    race: Race[Manifest] = Race(
+    contest: Race[Manifest] = Race(
         order=asking_order(layer.registry.mirrors, PAUSE, now),
         repository=PAUSE,
         ask=ask,
@@ -49,7 +52,7 @@ async def run(
         deadline=now + within_s,
         metrics=Metrics(),
     )
-    return await race.run(), race.attempts
+    return await contest.run(), contest.attempts
 
 
 async def test_the_first_mirror_in_order_is_asked_alone_while_it_answers(tmp_path: Path) -> None:
@@ -191,6 +194,33 @@ def test_what_attempts_add_up_to(outcomes: tuple[str, ...], expected: type[Excep
     assert error.attempts == attempts
 
 
+@pytest.mark.parametrize(
+    ("attempts", "told"),
+    [
+        ([("registry.k8s.io", "unreachable")], True),
+        ([("registry-1.docker.io", "silent"), ("mirror.gcr.io", "unreachable")], True),
+        ([("registry.k8s.io", "unreachable"), ("mirror.lan", "unreachable")], False),
+        ([("registry-1.docker.io", "not found"), ("mirror.gcr.io", "unreachable")], False),
+        ([("registry.k8s.io", "denied")], False),
+        ([("mirror.lan", "silent")], False),
+    ],
+    ids=str,
+)
+def test_a_closed_network_is_told_of_the_preset(
+    attempts: list[tuple[str, str]], told: bool
+) -> None:
+    """Only while the built-in mirrors are all there is, and none can be reached."""
+    made = tuple(Attempt(mirror, "pause", outcome, "why") for mirror, outcome in attempts)
+    error = exhausted("pause:3.1", made, ManifestUnknown)
+    assert ("`--preset china`" in str(error)) is told
+
+
+def test_the_built_in_mirrors_are_those_of_the_built_in_settings() -> None:
+    settings = load_settings(default_path())
+    names = {one.name for registry in settings.registries.values() for one in registry.mirrors}
+    assert names == OWNERS
+
+
 def test_the_earliest_return_is_told() -> None:
     attempts = (
         an_attempt(MirrorThrottled.outcome, 40.0),
@@ -215,6 +245,26 @@ async def test_a_limit_of_our_own_is_waited_for_when_nobody_else_can_answer(
                 digest = Digest.of(blob(3 << 20, seed))
                 reader = await layer.blobs.open(IMAGE, digest, layer.deadline(20.0))
                 assert await read_all(reader) == blob(3 << 20, seed)
+
+
+async def test_a_place_is_waited_for_as_long_as_the_deadline_lets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than a question waits at the gate by itself, and however often others come first."""
+    monkeypatch.setattr(gate, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(race, "BUSY_S", 0.01)
+    monkeypatch.setattr(gate, "BUSY_S", 0.01)
+    large, small = blob(4 << 20, "large"), blob(1 << 20, "small")
+    async with FakeRegistry() as registry:
+        for one in (large, small):
+            registry.put_blob("pause", one)
+        registry.fault(Fault("stall", path=str(Digest.of(large)), after_bytes=1 << 20))
+        alone = {"url": registry.url, "limits": {"concurrency": 1}}
+        async with mirroring(tmp_path, alone, stall_s=1.0, give_up_s=5.0) as layer:
+            first = await layer.blobs.open(IMAGE, Digest.of(large), layer.deadline())
+            second = await layer.blobs.open(IMAGE, Digest.of(small), layer.deadline())
+            assert await read_all(second) == small
+            assert await read_all(first) == large
 
 
 async def test_offline_nobody_is_asked(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from entrepot.setup.docker import DAEMON_JSON
-from unit.setup.wishes import HUB, plan, text, wish
+from unit.setup.wishes import HUB, K8S, plan, text, wish
 
 
 @pytest.mark.rule("D-1", "S-5")
@@ -46,3 +46,15 @@ def test_https_needs_a_ca_and_no_word_of_insecurity() -> None:
         ("/etc/docker/certs.d/m:5443/ca.crt", None)
     ]
     assert "Docker Hub itself" in made.notes[1]
+
+
+@pytest.mark.parametrize("version", ["20.10.24", "28.5.1", "29.0.0"])
+@pytest.mark.rule("D-1")
+def test_docker_hub_is_not_mirrored_where_it_is_not_among_the_registries(version: str) -> None:
+    """The mirror would be asked first for every image of Docker Hub, and have none."""
+    wanted = wish(registries=(K8S,), ports={HUB: 5003})
+    found = json.loads(text("docker", version, DAEMON_JSON, wanted))
+    assert found == {"insecure-registries": ["10.0.0.5:5000"]}
+    by_https = plan("docker", version, wish("https://m:5443", registries=(K8S,)))
+    assert DAEMON_JSON not in [one.path for one in by_https.files]
+    assert "10.0.0.5:5000/k8s.gcr.io/pause:3.1" in plan("docker", version, wanted).notes[0]

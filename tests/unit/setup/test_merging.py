@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from programs.node import Node
-from unit.setup.wishes import HUB, K8S, script
+from unit.setup.wishes import HUB, K8S, script, wish
 
 CONFIG = "/etc/containerd/config.toml"
 CERTS_D = "/etc/containerd/certs.d"
@@ -99,6 +99,30 @@ async def test_what_is_not_understood_is_not_touched(inline: str, node: Node) ->
     assert node.tree() == before
 
 
+BUILDKITD = {
+    "line ends of Windows": '[registry."docker.io"]\r\n  mirrors = ["old"]\r\n',
+    "a text of several lines": 'x = """\n[registry."docker.io"]\n"""\n',
+}
+
+
+@pytest.mark.parametrize("old", BUILDKITD.values(), ids=BUILDKITD.keys())
+async def test_buildkitd_toml_in_another_style_is_not_touched(old: str, node: Node) -> None:
+    """No program reads the result before it is put in place, as containerd does."""
+    path = node.put("/etc/buildkit/buildkitd.toml", "")
+    path.write_bytes(old.encode())
+    with pytest.raises(RuntimeError, match="not safe to change"):
+        await node.run(script("buildkit"), "--version", "0.20.0")
+    assert path.read_bytes() == old.encode()
+
+
+async def test_a_comment_behind_a_table_may_have_brackets(node: Node) -> None:
+    path = "/etc/buildkit/buildkitd.toml"
+    node.put(path, '[registry."docker.io"] # [see ours]\n  mirrors = ["old"]\n')
+    await node.run(script("buildkit"), "--version", "0.20.0")
+    found = tomllib.loads(node.text(path))
+    assert found["registry"][HUB]["mirrors"] == ["10.0.0.5:5000"]
+
+
 DAEMON = '{\n  "log-driver": "json-file", "x": {"registry-mirrors": [1]},\n  "registry-mirrors": ["https://old/"]\n}\n'
 
 
@@ -129,6 +153,7 @@ YAMLS = {
     "    docker.io:\n        endpoint:\n        - https://old\n\n    z.io:\n        endpoint: []\n"
     "configs: {}\n",
     "empty": "# nothing yet\nmirrors:\n",
+    "a list where its key is": "other:\n- a\n- b\nmirrors:\n  z.io:\n    endpoint: [https://z]\n",
     "document": "---\nmirrors:\n  docker.io:\n    endpoint: [https://old]\n",
 }
 
@@ -147,8 +172,71 @@ async def test_registries_yaml_keeps_what_it_has(old: str, node: Node) -> None:
     assert "Nothing to change" in await node.run(script("k3s"), "--version", "1.31.0")
 
 
-@pytest.mark.parametrize("old", ["mirrors: {}\n", "mirrors: {a: {}}\n", "mirrors:\n\ta: 1\n"])
+STYLES = {
+    "empty braces": "mirrors: {}\n",
+    "braces": "mirrors: {a: {}}\n",
+    "tabs": "mirrors:\n\ta: 1\n",
+    "all in braces": "{mirrors: {a.b: {endpoint: [https://a]}}}\n",
+    "JSON": '{\n  "mirrors": {\n    "a.b": {"endpoint": ["https://a"]}\n  }\n}\n',
+    "entries in braces": 'mirrors:\n  {"a.b": {endpoint: [https://a]}}\n',
+    "line ends of Windows": "mirrors:\r\n  a.b:\r\n    endpoint: [https://a]\r\n",
+    "a space before the colon": "mirrors :\n  a.b:\n    endpoint: [https://a]\n",
+    "a mark at the beginning": "\ufeffmirrors:\n  a.b:\n    endpoint: [https://a]\n",
+    "a question mark": "? mirrors\n: a.b:\n    endpoint: [https://a]\n",
+    "two documents": "configs: {}\n---\nmirrors:\n  a.b: {}\n",
+}
+
+
+@pytest.mark.parametrize("old", STYLES.values(), ids=STYLES.keys())
 async def test_registries_yaml_in_another_style_is_not_touched(old: str, node: Node) -> None:
-    node.put("/etc/rancher/k3s/registries.yaml", old)
+    """k3s does not start with a file that is no YAML any more, or says `mirrors` twice."""
+    path = node.put("/etc/rancher/k3s/registries.yaml", "")
+    path.write_bytes(old.encode())
     with pytest.raises(RuntimeError, match="not safe to change"):
         await node.run(script("k3s"), "--version", "1.31.0")
+    assert path.read_bytes() == old.encode()
+
+
+KEPT = {
+    "docker": ("/etc/docker/daemon.json", '{"registry-mirrors": ["https://mine/"], "x": 1}\n'),
+    "k3s": ("/etc/rancher/k3s/registries.yaml", "mirrors:\n  z.io:\n    endpoint: [https://z]\n"),
+    "buildkit": ("/etc/buildkit/buildkitd.toml", '[registry."z.io"]\n  mirrors = ["z"]\n'),
+}
+
+
+@pytest.mark.parametrize("with_file", [True, False], ids=["there before", "new"])
+@pytest.mark.parametrize("client", KEPT)
+async def test_another_mirror_takes_the_place_of_the_first(
+    client: str, node: Node, *, with_file: bool
+) -> None:
+    """As if the first had never been there, which is switched off perhaps."""
+    path, mine = KEPT[client]
+    version = ("--version", "28.0.0" if client == "docker" else "1.31.0")
+    if with_file:
+        node.put(path, mine)
+    before = node.tree()
+    second = script(client, wish("10.0.0.6:5000", registries=(HUB,)))
+    await node.run(second, *version)
+    expected = node.text(path)
+    await node.run(second, "--remove")
+    await node.run(script(client), *version)
+    assert "10.0.0.5" in node.text(path)
+    await node.run(second, *version)
+    assert node.text(path) == expected
+    assert "Nothing to change" in await node.run(second, *version)
+    await node.run(second, "--remove")
+    assert node.tree() == before
+
+
+async def test_what_somebody_added_since_stays_when_it_is_forced(node: Node) -> None:
+    path = "/etc/docker/daemon.json"
+    await node.run(script("docker"), "--version", "28.0.0")
+    added = {**json.loads(node.text(path)), "log-driver": "local"}
+    node.put(path, json.dumps(added))
+    second = script("docker", wish("10.0.0.6:5000"))
+    with pytest.raises(RuntimeError, match="was changed by somebody"):
+        await node.run(second, "--version", "28.0.0")
+    await node.run(second, "--version", "28.0.0", "--force")
+    found = json.loads(node.text(path))
+    assert found["log-driver"] == "local"
+    assert found["registry-mirrors"][0] == "http://10.0.0.6:5000/docker.io"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import pytest
+
 from entrepot.survey.asking import State
 from entrepot.survey.examination import Examiner
 from entrepot.survey.findings import Ranges
@@ -10,7 +15,8 @@ from entrepot.trust.fidelity import Fidelity
 from entrepot.trust.level import Level
 from entrepot.trust.pinfile import read_pin_file
 from entrepot.trust.pins import Pins, combine
-from fakes.images import artifact, image, index
+from fakes.copies import recompressed
+from fakes.images import Image, Index, artifact, image, index
 from fakes.registry import FakeRegistry
 from unit.survey.surveyed import PAUSE, named, panel_of, pinned_to
 
@@ -77,3 +83,32 @@ async def test_each_of_a_pins_digests_is_the_owners() -> None:
             found = await Examiner(pins, None).examine(panel, PAUSE)
     assert [one.fidelity for one in found.findings] == [Fidelity.VERBATIM] * 2
     assert all(one.usable for one in found.findings)
+
+
+def with_layers_of(config: Image, layers: Image) -> Image:
+    """The configuration of one image, and as many layers of another."""
+    document = json.loads(config.manifest)
+    document["layers"] = json.loads(layers.manifest)["layers"]
+    return replace(config, manifest=json.dumps(document).encode(), layers=layers.layers)
+
+
+@pytest.mark.parametrize("pushed", [ONE, BOTH], ids=["image", "index"])
+async def test_the_owners_configuration_does_not_make_layers_the_owners(
+    pushed: Image | Index,
+) -> None:
+    first = pushed.images[0] if isinstance(pushed, Index) else pushed
+    honest, forged = recompressed(first), with_layers_of(first, image("evil", layers=(3_000,)))
+    for copy, fidelity, told in (
+        (honest, Fidelity.RECOMPRESSED, "its layer unpacks to the owner's"),
+        (forged, Fidelity.OTHER, "with a layer of other files"),
+    ):
+        async with FakeRegistry() as owner, FakeRegistry() as mirror:
+            owner.put_image("pause", "3.1", pushed)
+            mirror.put_image("pause", "3.1", copy)
+            async with panel_of(named(owner, "owner"), named(mirror, "m")) as panel:
+                found = await Examiner(pinned_to(pushed), Sample()).examine(panel, PAUSE)
+                beginning = await Examiner(pinned_to(pushed), Sample(2_000)).examine(panel, PAUSE)
+        assert found.findings[1].fidelity is fidelity
+        assert told in found.findings[1].detail
+        assert beginning.findings[1].fidelity is Fidelity.RECOMPRESSED  # as far as is known
+        assert "unpacks" not in beginning.findings[1].detail

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest, read_manifest
-from entrepot.trust.fidelity import Fidelity, compare, diff_ids, unpacked_alike
+from entrepot.trust.fidelity import Fidelity, compare, diff_ids, unpacked
 
 DATA = Path(__file__).parents[2] / "data"
 INDEX = read_manifest((DATA / "pause-3.1.index.json").read_bytes(), None)
@@ -86,12 +88,24 @@ def test_manifests_that_point_at_nothing_are_not_alike() -> None:
     assert compare(one, other) is Fidelity.OTHER
 
 
-def test_unpacked_layers_prove_what_the_manifests_claim() -> None:
+def test_a_layer_is_known_by_what_it_unpacks_to() -> None:
     assert diff_ids(CONFIG) == (UNPACKED,)
-    assert unpacked_alike(CONFIG, [UNPACKED])
-    assert not unpacked_alike(CONFIG, [Digest.of(b"other")])
-    assert not unpacked_alike(CONFIG, [UNPACKED, UNPACKED])
-    assert not unpacked_alike(b"{}", [])
+    for packed in (b"layer", gzip.compress(b"layer"), gzip.compress(b"lay") + gzip.compress(b"er")):
+        assert unpacked(packed) == UNPACKED
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        gzip.compress(b"layer")[:-1],
+        gzip.compress(b"layer")[:12] + b"\xff\xff\xff\xff",
+        gzip.compress(b"layer") + b"more",
+        zstandard.compress(b"layer"),
+    ],
+    ids=["cut off", "spoilt", "with something behind", "zstd"],
+)
+def test_what_cannot_be_unpacked_is_not_known(layer: bytes) -> None:
+    assert unpacked(layer) is None
 
 
 @pytest.mark.parametrize(

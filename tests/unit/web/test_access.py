@@ -192,7 +192,7 @@ async def test_a_public_client_does_not_join_a_private_download(tmp_path: Path) 
     data = blob(3_000_000)
     async with FakeRegistry(bytes_per_second=2_000_000) as mine, FakeRegistry() as other:
         digest = mine.put_blob("app", data)
-        told = settings(tmp_path, mine, public=other)
+        told = {**settings(tmp_path, mine, public=other), "tags": {"negative_ttl": "0s"}}
         async with serving(tmp_path, **told) as served:
             async with client(served.address) as one:
                 await one.send("GET", f"/v2/app/blobs/{digest}{MINE}", RIGHT)

@@ -20,9 +20,7 @@ look_at_containerd() {
     found cri-off "the CRI is switched off in $config: no kubelet can use this containerd" \
       "sed -i 's/^ *disabled_plugins.*/disabled_plugins = []/' $config && systemctl restart containerd"
   fi
-  case $path in
-    /*) if [ "$path" = "${path%%:*}" ]; then look_at_hosts "$path"; fi ;;
-  esac
+  for place in $(directories); do look_at_hosts "$place"; done
   look_at_sandbox
   look_at_namespaces
 }
@@ -68,8 +66,14 @@ look_at_config_path() {
       fi
       ;;
     *:*)
-      found config-path-list "config_path has two directories ($path): containerd 2.2 and later take it for one, which is not there" \
-        "$setup"
+      if [ -z "$(directories)" ]; then
+        found config-path-list "config_path has two directories ($path): containerd 2.2 and later take it for one, which is not there" \
+          "$setup"
+      else
+        say "--  config_path has two directories ($path), which containerd 2.2 and later take for one"
+        for one in $(directories); do hosts_below "$one"; done | grep -q . ||
+          found no-mirror "no hosts.toml is below $path: every pull goes to the registry itself" "$setup"
+      fi
       ;;
     *)
       if [ -n "$lost" ]; then
@@ -84,6 +88,16 @@ look_at_config_path() {
         fi
       fi
       ;;
+  esac
+}
+
+# The directories that are looked at for hosts.toml: before 2.1 there may be several (C-9).
+directories() {
+  case $path in
+    *:*) if [ -n "$version" ] && ! at_least "$version" 2.1; then
+      say "$path" | tr ':' '\n' | sed "s|^$root||"
+    fi ;;
+    /*) say "$path" ;;
   esac
 }
 

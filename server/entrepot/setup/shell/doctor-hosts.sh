@@ -34,15 +34,22 @@ look_at_hosts() {
   done
 }
 
+# The command that makes every list of capabilities in FILE what all versions understand.
+pull_and_resolve() {
+  say "sed -i -e ':a' -e '/^ *capabilities *=[^]]*\$/{N;ba' -e '}' -e 's/^\\( *capabilities *= *\\)\\[[^]]*\\]/\\1[\"pull\", \"resolve\"]/' $1"
+}
+
 look_at_hosts_file() {
-  sed 's/^[[:space:]]*#.*//' "$1" >"$stage/hosts"
+  # A list of capabilities may go over several lines.
+  sed -e 's/^[[:space:]]*#.*//' -e ':a' -e '/^[[:space:]]*capabilities[[:space:]]*=[^]]*$/{' -e '$!N' -e 's/\n/ /' -e 'ta' -e '}' \
+    "$1" >"$stage/hosts"
   words='pull|resolve|push'
   if [ -n "$version" ] && at_least "$version" 2.2.0; then words="$words|referrers"; fi
   strange=$(grep -E '^[[:space:]]*capabilities' "$stage/hosts" | grep -Eo "[\"'][^\"']*[\"']" |
     tr -d "\"'" | grep -vxE "$words" | head -n 1) || strange=
   if [ -n "$strange" ]; then
     found hosts-capability "$2 is thrown away as a whole: containerd $version knows no capability \"$strange\"" \
-      "sed -i 's/^\\( *capabilities *= *\\).*/\\1[\"pull\", \"resolve\"]/' $2"
+      "$(pull_and_resolve "$2")"
   fi
   grep -E "^[[:space:]]*\\[host\\.[\"'][^]]*[\"']\\]" "$stage/hosts" |
     sed "s/^[^\"']*[\"']//; s/[\"'].*//" >"$stage/urls" || :
@@ -55,7 +62,7 @@ look_at_hosts_file() {
   fi
   if grep -Eq "^[[:space:]]*capabilities" "$stage/hosts" && ! grep -E "^[[:space:]]*capabilities" "$stage/hosts" | grep -q resolve; then
     found hosts-resolve "$2 lets no mirror answer for tags: capabilities without \"resolve\"" \
-      "sed -i 's/^\\( *capabilities *= *\\).*/\\1[\"pull\", \"resolve\"]/' $2"
+      "$(pull_and_resolve "$2")"
   fi
   while read -r url; do
     asks "$url"

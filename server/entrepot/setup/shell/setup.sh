@@ -90,6 +90,9 @@ check_mirrors() {
     if fetch "$url/v2/" "$stage/ping" 2>"$stage/complaint"; then
       answered=yes
       say "$url answers"
+    elif wants_password; then
+      answered=yes
+      warn "$url answers, and wants a password, which is yours to write into what is shown below"
     else
       warn "$url/v2/ does not answer: $(head -n 1 "$stage/complaint")"
     fi
@@ -126,6 +129,8 @@ merge() {
     return 0
   fi
   old=$root$2
+  # What an earlier run brought into it is not somebody's own: begin with what was there before.
+  if recorded "$2" && cmp -s "$(real "$2")" "$state/written$2"; then old=$state/saved$2; fi
   mkdir -p "$stage/new${2%/*}"
   cri=$cri_new
   if [ -f "$old" ] && grep -q '[^[:space:]]' "$old"; then

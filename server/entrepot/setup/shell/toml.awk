@@ -1,14 +1,16 @@
 # Brings the tables of `payload` into a TOML file: those of the same name go, and with them what is
 # named in `drop` and all below it; everything else stays as it is. Exit status 3: the file says the
-# same in a way (dotted keys, inline tables) that this does not understand.
+# same in a way (dotted keys, inline tables) that this does not understand, or has texts of several
+# lines or line ends of Windows.
 
-# The parts of a dotted key, without quotes, each followed by SUBSEP.
+# The parts of a dotted key, without quotes, each followed by SUBSEP; a bracket ends it.
 function parts(text,   i, c, quote, out) {
   out = ""; quote = ""
   for (i = 1; i <= length(text); i++) {
     c = substr(text, i, 1)
     if (quote != "") { if (c == quote) quote = ""; else out = out c }
     else if (c == "\"" || c == "'") quote = c
+    else if (c == "]") break
     else if (c == ".") out = out SUBSEP
     else if (c != " " && c != "\t") out = out c
   }
@@ -22,7 +24,7 @@ function bare(line) {
 function header(line,   text) {
   if (bare(line) !~ /^[ \t]*\[[^][]+\][ \t]*$/) return ""
   text = line
-  sub(/^[ \t]*\[/, "", text); sub(/\][^]]*$/, "", text)
+  sub(/^[ \t]*\[/, "", text)
   return parts(text)
 }
 function depth(line,   text, opened) {
@@ -54,6 +56,7 @@ BEGIN {
   }
   while ((getline line < drop) > 0) if (line != "") dropped[++drops] = parts(line)
 }
+/\r|"""|'''/ { failed = 3; exit 3 }
 {
   if (nesting <= 0 && bare($0) ~ /^[ \t]*\[\[/) { table = ""; gone = 0; waiting = "" }
   else if (nesting <= 0 && (name = header($0)) != "") {

@@ -1,5 +1,6 @@
 # Brings the entries below the top keys of `payload` into a YAML file in block style: entries of the
-# same name go, all others stay. Exit status 3: a top key is there in another style.
+# same name go, all others stay. Exit status 3: something is there in another style (in braces, with
+# line ends of Windows, in several documents), which what is added here would make invalid.
 
 function indent(line) { match(line, /^ */); return RLENGTH }
 function name(line) {
@@ -7,6 +8,8 @@ function name(line) {
   return line
 }
 function blank(line) { return line ~ /^[ \t]*(#.*)?$/ }
+# Whether the line begins with a key in block style.
+function plain(line) { return line ~ /^ *("[^"]*"|'[^']*'|[A-Za-z0-9_.*:\/<-]+):([ \t]|$)/ }
 # Our entries below `key`, moved to where the others of the file stand.
 function ours(key, column,   n, lines, i, out) {
   n = split(block[key], lines, "\n") - 1; out = ""
@@ -25,12 +28,16 @@ BEGIN {
     if (indent(line) == 2) entry[key, name(line)] = 1
   }
 }
-/^---/ { flush(); out = out $0 "\n"; next }
+/\r/ { failed = 3; exit 3 }
+/^---[ \t]*(#.*)?$/ && !keys { out = out $0 "\n"; next }
 !blank($0) && indent($0) == 0 {
   flush()
   out = out $0 "\n"
+  # A list may begin where its key does.
+  if (keys && !(key in block) && $0 ~ /^-([ \t]|$)/) next
+  if (!plain($0)) { failed = 3; exit 3 }
+  keys++
   key = name($0)
-  if ($0 ~ /^\t/) { failed = 3; exit 3 }
   if (key in block) {
     if ($0 !~ /^[^ ]+:[ \t]*(#.*)?$/ || key in done) { failed = 3; exit 3 }
     top = key
@@ -42,7 +49,7 @@ top == "" { out = out $0 "\n"; next }
 blank($0) { waiting = waiting $0 "\n"; next }
 {
   if (column == 0) column = indent($0)
-  if (indent($0) < column || $0 ~ /\t/) { failed = 3; exit 3 }
+  if (indent($0) < column || $0 ~ /\t/ || (indent($0) == column && !plain($0))) { failed = 3; exit 3 }
   if (indent($0) == column) gone = (top, name($0)) in entry
   if (!gone) held = held waiting $0 "\n"
   waiting = ""
