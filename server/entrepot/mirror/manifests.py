@@ -27,6 +27,7 @@ from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.mediatype import SCHEMA1_SIGNED
 from entrepot.oci.recognition import recognise
+from entrepot.oci.reference import Reference
 from entrepot.store.blobs import BlobStore
 from entrepot.store.catalog import Catalog
 from entrepot.store.children import linked_children
@@ -242,6 +243,13 @@ class Manifests:
             later=self.ledger.demoted(image.registry),
         )
 
+    def told(self, image: ImageName, reference: Reference, mirror: str) -> str:
+        """What a mirror wants people to read about what it has just answered (N-5); "" if none."""
+        for one in self.registries[image.registry].mirrors:
+            if one.name == mirror and (text := one.notices.about(image.repository, reference)):
+                return f"{mirror} says: {text}"
+        return ""
+
     def contest(
         self,
         image: ImageName,
@@ -277,7 +285,8 @@ class Manifests:
             self.ledger.note(search.records(self.clock()))
         restored = won.answer
         await self.keep(image, restored.manifest, won.mirror.name)
-        return Served(restored.manifest, "miss", won.mirror.name)
+        told = self.told(image, digest, won.mirror.name)
+        return Served(restored.manifest, "miss", won.mirror.name, told)
 
     async def _search(
         self, image: ImageName, search: DigestSearch, deadline: float, prefer: str | None

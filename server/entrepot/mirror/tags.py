@@ -152,7 +152,8 @@ class Tags:
                 before=str(record.digest),
                 now=str(finding.heard.manifest.digest),
             )
-        return Served(finding.heard.manifest, "miss", finding.mirror, self._warning(finding))
+        warning = self._warning(image, tag, finding)
+        return Served(finding.heard.manifest, "miss", finding.mirror, warning)
 
     def _question(self, image: ImageName, tag: Tag, record: TagRecord | None) -> Question:
         rules = self.manifests.rules
@@ -186,7 +187,8 @@ class Tags:
             else:
                 self.catalog.touch_tag(counted, now)
             source = "revalidated" if inquiry.attempts or inquiry.answers else "hit"
-            return Served(manifest, source, finding.mirror)
+            told = self.manifests.told(image, record.tag, finding.mirror)
+            return Served(manifest, source, finding.mirror, told)
         if not self.manifests.rules.have_vetted(record):
             self.catalog.vet_tag(record, counted)
         moved = [r for r in decision.reports if r.event is Event.MOVE_REFUSED]
@@ -222,9 +224,11 @@ class Tags:
         )
         await self.manifests.keep(image, manifest, mirror, record)
 
-    def _warning(self, finding: Finding) -> str:
+    def _warning(self, image: ImageName, tag: Tag, finding: Finding) -> str:
         events = (Event.UNVERIFIED, Event.PIN_NOT_MET, Event.DISAGREEMENT)
-        return "; ".join(str(r) for r in finding.decision.reports if r.event in events)
+        ours = [str(r) for r in finding.decision.reports if r.event in events]
+        theirs = self.manifests.told(image, tag, finding.mirror)
+        return "; ".join((*ours, theirs) if theirs else ours)
 
     def _stale(
         self, image: ImageName, record: TagRecord, held: Manifest, why: str = _UNCONFIRMED

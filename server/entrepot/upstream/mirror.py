@@ -40,6 +40,7 @@ from entrepot.upstream.manifestanswer import (
     judge_head,
     judge_manifest,
 )
+from entrepot.upstream.notices import Notices
 from entrepot.upstream.outbound import Outbound
 from entrepot.upstream.quota import Quota
 from entrepot.upstream.request import Answer, Question
@@ -106,6 +107,7 @@ class MirrorClient:
             metrics=metrics,
         )
         self.health = self._asker.health
+        self.notices = Notices()
 
     def __repr__(self) -> str:
         return f"<MirrorClient {self.name} for {self.registry}: {self.health!r}>"
@@ -180,6 +182,7 @@ class MirrorClient:
             if answer.status not in {200, 405, 501}:
                 raise await self._asker.refusal(answer)
             if answer.status == 200:
+                self._hear(repository, reference, answer)
                 return judge_head(answer.response.headers, reference)
         manifest = await self.get_manifest(repository, reference)
         return ManifestHead(manifest.digest, manifest.media_type, manifest.size)
@@ -199,6 +202,7 @@ class MirrorClient:
             if bare(headers.get("Content-Type")) == "text/html":
                 raise BlockPage(BLOCK_PAGE, status=200)
             body = await self._read(answer)
+            self._hear(repository, reference, answer)
         expected = reference if isinstance(reference, Digest) else None
         try:
             if len(body) > _LARGE_BYTES:
@@ -206,6 +210,9 @@ class MirrorClient:
             return judge_manifest(body, headers, expected)
         except ValueError as error:
             raise MirrorLied(str(error), status=200) from error
+
+    def _hear(self, repository: RepositoryName, reference: Reference, answer: Answer) -> None:
+        self.notices.hear(repository, reference, answer.response.headers.getall("Warning", ()))
 
     async def head_blob(self, repository: RepositoryName, digest: Digest) -> int | None:
         """Tell a blob's size; None when the mirror has it but will not say how long it is.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import AllFailed, ManifestUnknown
+from entrepot.oci.mediatype import OCI_MANIFEST
 from entrepot.oci.reference import Tag
 from entrepot.store.record import TagRecord
 from fakes.images import image, index
@@ -256,3 +257,28 @@ async def test_a_confirmation_does_not_undo_what_was_written_while_mirrors_were_
             after = await written_meanwhile(layer)
         assert looking.result() == "revalidated"
         assert layer.catalog.peek_tag(REGISTRY, PAUSE.repository, TAG) == after
+
+
+@pytest.mark.rule("N-5")
+async def test_what_a_mirror_wants_people_to_read_is_told(tmp_path: Path) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", OLD)
+        name = layer.registry.mirrors[0].name
+
+        async def warning(headers: dict[str, str]) -> str:
+            """Of an answer that has them, also where it is to a HEAD."""
+            typed = {
+                "Content-Type": OCI_MANIFEST,
+                "Docker-Content-Digest": str(OLD.digest),
+                **headers,
+            }
+            registry.fault(Fault("status", status=200, headers=typed, body=OLD.manifest))
+            layer.clock.now += 301
+            return (await layer.tags.get(PAUSE, TAG, layer.deadline())).warning
+
+        notice = {"Warning": '299 - "pause is old"'}
+        told = [(await warning(each)).rpartition("; ")[2] for each in (notice, notice, {})]
+        assert told == [f"{name} says: pause is old"] * 2 + [""]
+        registry.fault(Fault("status", status=200, headers=notice, body=NEW.manifest))
+        served = await layer.manifests.get(PAUSE, NEW.digest, layer.deadline())
+        assert served.warning == f"{name} says: pause is old"
