@@ -11,7 +11,7 @@ import pytest
 from entrepot.errors import TransferBroken
 from entrepot.oci.digest import Digest
 from fakes.images import blob
-from fakes.registry import FakeRegistry
+from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring, read_all
 
 MIB = 1 << 20
@@ -82,12 +82,10 @@ async def test_two_liars_do_not_have_the_honest_one_set_aside_with_them(tmp_path
             await stack.enter_async_context(FakeRegistry(bytes_per_second=40 * MIB))
             for _ in range(3)
         ]
-        for place, mirror in enumerate(mirrors):
+        for mirror in mirrors:
             mirror.put_blob("pause", LARGE)
-            wrong = bytearray(LARGE)
-            wrong[place :: 4 * MIB] = bytes(b ^ 1 for b in wrong[place :: 4 * MIB])
-            if place < 2:
-                mirror.content.repository("pause").blobs[str(DIGEST)] = bytes(wrong)
+        for liar in mirrors[:2]:  # in each part that it sends
+            liar.fault(Fault("flip", path="/blobs/", times=None, after_bytes=MIB))
         layer = await stack.enter_async_context(mirroring(tmp_path, *(m.url for m in mirrors)))
         reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
         with pytest.raises(TransferBroken):
