@@ -1,9 +1,9 @@
 """One download in progress, many readers.
 
-A fill belongs to nobody's request. `entrepot.mirror.fetch` brings the bytes into a partial file,
-in any order; the fill tells readers how far they may read and proves the whole. The last
-`HELD_BACK_BYTES` are not given away before that, so that nobody ever completes a corrupt blob
-(T-9). What the disk does not take goes on through memory, and is not kept (P30).
+A fill belongs to no request. `entrepot.mirror.fetch` brings the bytes into a partial file, in any
+order; the fill tells readers how far they may read and proves the whole. `HELD_BACK_BYTES` at its
+end wait for that, so that nobody ever completes a corrupt blob (T-9). What the disk does not take
+goes on through memory, and is not kept (P30).
 """
 
 from __future__ import annotations
@@ -248,8 +248,7 @@ class Fill:
 
     def _missing_bytes(self) -> int:
         """How much room the rest needs, as far as is known."""
-        there = self._partial.written.total if self._partial is not None else 0
-        size = self._expected_size
+        there, size = self._partial.written.total if self._partial else 0, self._expected_size
         return _UNKNOWN_BYTES if size is None else size - there + _SPARE_BYTES
 
     async def _place(self, partial: Partial, seconds: float) -> None:
@@ -360,8 +359,6 @@ class Fill:
         fetch.contributions.clear()
         fetch.sources.forgive()
         fetch.answered = self._resumed = False
-
-    # -- state changes, no awaits --------------------------------------------------------------
 
     def ready(self, offset: int, *, whole: bool) -> int:
         """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
