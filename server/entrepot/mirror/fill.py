@@ -1,9 +1,9 @@
 """One download in progress, many readers.
 
-A fill belongs to nobody's request. `entrepot.mirror.fetch` brings the bytes into a partial file,
-in any order; the fill tells readers how far they may read and proves the whole. The last
-`HELD_BACK_BYTES` are not given away before that, so that nobody ever completes a corrupt blob
-(T-9). What the disk does not take goes on through memory, and is not kept (P30).
+A fill belongs to no request. `entrepot.mirror.fetch` brings the bytes into a partial file, in any
+order; the fill tells readers how far they may read and proves the whole. `HELD_BACK_BYTES` at its
+end wait for that, so that nobody ever completes a corrupt blob (T-9). What the disk does not take
+goes on through memory, and is not kept (P30).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from entrepot.mirror.fetch import Fetch
 from entrepot.mirror.liar import find_liar
 from entrepot.mirror.overflow import Overflow, discard
 from entrepot.mirror.places import Places
-from entrepot.mirror.promise import was_too_large
+from entrepot.mirror.promise import believe, was_too_large
 from entrepot.mirror.rejection import reject
 from entrepot.mirror.relays import Relays
 from entrepot.mirror.room import Room
@@ -221,9 +221,9 @@ class Fill:
             lambda: self.store.begin(self.wanted.digest, public=self.public), self._missing_bytes
         )
         partial.public = self.public  # it may have been published meanwhile
+        await believe(self.wanted.expected_size, partial)
         self.found_bytes = partial.written.total
         self._resumed = self.found_bytes > 0
-        self._expect(partial)
         self._fetch = self.relays.fetch(self.wanted, partial, self._progressed, self.attempts)
         await self._bring(partial, self._fetch)
         self._finish(partial.front)
@@ -248,8 +248,7 @@ class Fill:
 
     def _missing_bytes(self) -> int:
         """How much room the rest needs, as far as is known."""
-        there = self._partial.written.total if self._partial is not None else 0
-        size = self._expected_size
+        there, size = self._partial.written.total if self._partial else 0, self._expected_size
         return _UNKNOWN_BYTES if size is None else size - there + _SPARE_BYTES
 
     async def _place(self, partial: Partial, seconds: float) -> None:
@@ -316,7 +315,11 @@ class Fill:
                 # What a manifest says of the length is beyond doubt; what a mirror said is not.
                 if self.wanted.expected_size is None and await was_too_large(partial):
                     return
-                raise
+                if not fetch.sources.contradicted:
+                    raise
+                self._cut()
+                await self._throw_away(partial, fetch)
+                continue
             if await partial.verify():
                 return
             self._cut()
@@ -334,16 +337,15 @@ class Fill:
         self._telling.now()
 
     async def _throw_away(self, partial: Partial, fetch: Fetch) -> None:
-        """Forget the bytes, and set aside who sent them.
+        """Forget the bytes, and set aside who sent them, if that is known.
 
-        With bytes from before a restart nobody is accused the first time; the second time
-        everybody who took part is, so this ends. Raises AllFailed when nobody did: the length
-        then is not a mirror's but that of a manifest.
+        Of bytes from before a restart, or from several mirrors, nobody knows. From then on they
+        come from one at a time, so this ends. AllFailed when the wrong length is a manifest's.
         """
         self._accuse(fetch, f"it is not {partial.size} bytes long, as a manifest says")
         await partial.reset()
         self._wrong, self.found_bytes = False, 0
-        self._expect(partial)
+        await believe(self.wanted.expected_size, partial)
         self.size = partial.size
         self._telling.now()
 
@@ -351,12 +353,12 @@ class Fill:
         mirrors = fetch.contributions.mirrors
         if not mirrors and not self._resumed:
             raise AllFailed(f"{self.wanted.title}: {otherwise}", tuple(self.attempts))
-        reject(fetch, () if self._resumed else mirrors)
+        known = fetch.in_order or len(mirrors) == 1
+        fetch.in_order |= not known
+        reject(fetch, mirrors if known and not self._resumed else ())
         fetch.contributions.clear()
         fetch.sources.forgive()
         fetch.answered = self._resumed = False
-
-    # -- state changes, no awaits --------------------------------------------------------------
 
     def ready(self, offset: int, *, whole: bool) -> int:
         """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
@@ -373,11 +375,6 @@ class Fill:
             end = self._partial.front if self.size is None else self.size
             there = min(there, end - HELD_BACK_BYTES)
         return max(there, offset)
-
-    def _expect(self, partial: Partial) -> None:
-        """What a manifest says of the length counts more than what a mirror will say."""
-        if partial.size is None and self.wanted.expected_size is not None:
-            partial.size = self.wanted.expected_size
 
     def _progressed(self) -> None:
         """Tell readers of new bytes, but not of every piece: each telling wakes all of them."""

@@ -85,9 +85,14 @@ class Source:
         self.given_up = _OTHER_LENGTH
         return MirrorFailed(f"{error}, as another mirror says", status=error.status)
 
+    @property
+    def contradicts(self) -> bool:
+        """Whether it is not asked because of that alone."""
+        return self.given_up == _OTHER_LENGTH
+
     def forgive(self) -> None:
         """Ask it again: that length was wrong, or may have been."""
-        if self.given_up == _OTHER_LENGTH:
+        if self.contradicts:
             self.given_up = ""
 
     def _rest(self, now: float) -> None:
@@ -115,6 +120,11 @@ class Sources:
     def exhausted(self) -> bool:
         """Whether nobody is left who may be asked again."""
         return all(source.given_up for source in self._by_name.values())
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether nobody is left to ask, some only because of a length that another has told."""
+        return self.exhausted and any(s.contradicts for s in self._by_name.values())
 
     @property
     def patience_s(self) -> float:

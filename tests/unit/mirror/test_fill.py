@@ -77,6 +77,25 @@ async def test_a_length_that_no_blob_of_that_digest_has_ends_the_fill(tmp_path: 
                 await fill.wait_opened()
 
 
+@pytest.mark.rule("P3")
+@pytest.mark.parametrize("knows", [False, True], ids=["nobody knows", "a manifest knows"])
+@pytest.mark.parametrize("said", [2 * MIB, 4 * MIB], ids=["too short", "too long"])
+async def test_a_wrong_length_left_by_an_earlier_download_keeps_nobody_from_the_blob(
+    tmp_path: Path, said: int, *, knows: bool
+) -> None:
+    """Some mirror had said so, and is gone; every other contradicts."""
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", BIG)
+        partial = await layer.store.begin(BIG_DIGEST)
+        partial.size = said
+        await partial.write(0, BIG[:MIB])
+        await partial.aclose()
+        size = len(BIG) if knows else None
+        wanted = Wanted(BIG_DIGEST, layer.registry, PAUSE.repository, expected_size=size)
+        _ = layer.fills.join(wanted)
+        assert await pull(layer) == BIG
+
+
 @pytest.mark.rule("T-4")
 async def test_a_client_that_was_cut_off_and_is_back_at_once_gets_a_new_fill(
     tmp_path: Path,

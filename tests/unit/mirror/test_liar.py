@@ -11,7 +11,7 @@ import pytest
 from entrepot.errors import TransferBroken
 from entrepot.oci.digest import Digest
 from fakes.images import blob
-from fakes.registry import FakeRegistry
+from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring, read_all
 
 MIB = 1 << 20
@@ -72,3 +72,26 @@ async def test_who_contradicts_a_liar_about_the_length_is_not_taken_for_one(
         assert await read_all(again) == LARGE
         names, now = tuple(m.name for m in layer.registry.mirrors), layer.deadline(0)
         assert layer.fills.set_aside.mirrors(DIGEST, names, now) == {"mirror0"}
+
+
+@pytest.mark.rule("T-9", "P8", "P29")
+async def test_two_liars_do_not_have_the_honest_one_set_aside_with_them(tmp_path: Path) -> None:
+    """Nobody can tell whose bytes were wrong while all send parts: so they come from one each."""
+    async with AsyncExitStack() as stack:
+        mirrors = [
+            await stack.enter_async_context(FakeRegistry(bytes_per_second=40 * MIB))
+            for _ in range(3)
+        ]
+        for mirror in mirrors:
+            mirror.put_blob("pause", LARGE)
+        for liar in mirrors[:2]:  # in each part that it sends
+            liar.fault(Fault("flip", path="/blobs/", times=None, after_bytes=MIB))
+        layer = await stack.enter_async_context(mirroring(tmp_path, *(m.url for m in mirrors)))
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        with pytest.raises(TransferBroken):
+            await read_all(reader)
+        await layer.fills.settled()
+        again = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert (again.source, await read_all(again) == LARGE) == ("hit", True)
+        names, now = tuple(m.name for m in layer.registry.mirrors), layer.deadline(0)
+        assert layer.fills.set_aside.mirrors(DIGEST, names, now) == {"mirror0", "mirror1"}
