@@ -166,6 +166,7 @@ class Frontend:
             case ReferrersTarget():
                 return await self._referrers(request, target, query, exchange)
             case Ping():
+                await self._access.check_ping(request)
                 exchange.kind, exchange.source, exchange.status = "ping", "hit", 200
                 return reply(
                     request, 200, {"Content-Type": "application/json", **API_VERSION}, b"{}"
