@@ -222,6 +222,40 @@ async def test_what_somebody_has_changed_since_is_left_alone(node: Node) -> None
     assert "Nothing to remove" in await node.run(script("containerd"), "--remove")
 
 
+HEADER = """
+[host."{}".header]
+  Authorization = "Basic c2VjcmV0OnNlY3JldA=="
+"""
+
+
+@pytest.mark.parametrize("busybox", [False, True])
+async def test_a_password_in_hosts_toml_stays_and_goes_with_the_file(
+    busybox: bool, tmp_path: Path
+) -> None:
+    """The header that the README tells to add, for no script knows the password."""
+    node = Node(tmp_path, busybox=busybox)
+    node.containerd("1.7.5")
+    node.program("curl", "{}")
+    hosts = f"{CERTS_D}/{K8S}/hosts.toml"
+    one, two = "http://10.0.0.5:5000", "http://10.0.0.9:5000"
+    await node.run(script("containerd"))
+    node.put(hosts, node.text(hosts) + HEADER.format(one)).chmod(0o600)
+    assert "Nothing to change" in await node.run(script("containerd"))
+    said = await node.run(script("containerd", wish(one, two)))
+    assert "c2VjcmV0" not in said, "not on the screen"
+    tables = tomllib.loads(node.text(hosts))["host"]
+    assert list(tables) == [one, two]
+    assert tables[one]["header"] == {"Authorization": "Basic c2VjcmV0OnNlY3JldA=="}
+    assert (node.root / hosts.removeprefix("/")).stat().st_mode & 0o777 == 0o600
+    assert "Nothing to change" in await node.run(script("containerd", wish(one, two)))
+    node.put(hosts, node.text(hosts) + HEADER.format(two))
+    await node.run(script("containerd", wish(two)))
+    assert list(tomllib.loads(node.text(hosts))["host"]) == [two], "the other goes with its mirror"
+    assert "c2VjcmV0" in node.text(hosts)
+    await node.run(script("containerd"), "--remove")
+    assert not (node.root / "etc").exists()
+
+
 async def test_fewer_registries_the_second_time(node: Node) -> None:
     """What is not wanted any more is put back as it was: gone, or as somebody had written it."""
     node.containerd("1.7.5")
