@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from entrepot.activation import Handed
-from entrepot.assembly import appointments_of, intake_of, library_of, open_lasting, prefetch_of
+from entrepot.assembly import appointments_of, intake_of, library_of, open_lasting
 from entrepot.config import (
     Address,
     AdminSettings,
@@ -32,7 +32,7 @@ from entrepot.mirror.intake import Intake
 from entrepot.mirror.library import Library
 from entrepot.mirror.overview import Overview
 from entrepot.mirror.prefetch import Prefetch
-from entrepot.mirror.schedule import keep_appointments
+from entrepot.mirror.schedule import Schedule
 from entrepot.store.layout import Layout
 from entrepot.store.secretfile import keep_secret
 from entrepot.store.upkeep import Upkeep
@@ -68,12 +68,11 @@ class Server:
     library: Library
     intake: Intake
     prefetch: Prefetch
-    _schedule: TaskOwner
+    schedule: Schedule
     doors: list[Door] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     admin_address: str | None = None
     ready: bool = False
-    _appointments: asyncio.Task[None] | None = None
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -93,6 +92,7 @@ class Server:
         """
         async with self._reloading:
             before = self.generations.current.settings
+            pins = self.services.manifests.rules.pins
             try:
                 wanted = await asyncio.to_thread(load)
                 settings = applicable(before, wanted)
@@ -103,7 +103,9 @@ class Server:
             self._succeed(generation)
             if settings.offline != before.offline:  # else what was switched at run time stays
                 await self.generations.lasting.outbound.set_offline(settings.offline)
-            done = Reloaded.of(before, wanted, settings)
+            pinned = generation.services.manifests.rules.pins
+            same = await asyncio.to_thread(lambda: pins == pinned)  # a hundred thousand, perhaps
+            done = Reloaded.of(before, wanted, settings, () if same else ("trust.pins",))
             told = log.warning if done.restart else log.info
             told(
                 "settings.reloaded",
@@ -118,16 +120,6 @@ class Server:
         except (OSError, ValueError, PinsInvalid) as error:
             raise ConfigError([Problem("the settings", 0, "", str(error))]) from error
 
-    def appoint(self, settings: Settings) -> None:
-        """Fetch ahead at the times that `settings` say, and at no others."""
-        if self._appointments is not None:
-            self._appointments.cancel()
-            self._appointments = None
-        if appointments := appointments_of(settings):
-            self._appointments = self._schedule.start(
-                keep_appointments(self.prefetch, appointments), name="prefetch"
-            )
-
     def _succeed(self, generation: Generation) -> None:
         """Exchange everything between two requests: there is no await in it."""
         settings, services = generation.settings, generation.services
@@ -137,10 +129,8 @@ class Server:
         rules = services.manifests.rules
         self.library.follow(services.names, keep, lambda: rules)
         self.intake.follow(services.names, settings.private, lambda: rules)
-        self.prefetch.follow(
-            services.names, services.tags, services.blobs, settings.timeouts.headers
-        )
-        self.appoint(settings)
+        self.prefetch.means = generation.means
+        self.schedule.follow(appointments_of(settings))
         for door, listen in zip(self.doors, settings.listen, strict=True):
             door.lead_to(generation, listen)
 
@@ -195,10 +185,8 @@ async def running(
             Crowd(*_most(settings.clients)),
             library,
             intake_of(library, settings),
-            prefetch_of(generations.current.services, settings, stack, lasting.ahead.courtesy),
-            await stack.enter_async_context(owned("schedule")),
+            *_ahead(stack, generations),
         )
-        server.appoint(settings)
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
         if settings.admin is not None:
@@ -229,6 +217,17 @@ async def running(
         finally:
             server.ready = False
             log.info("server.draining", seconds=settings.timeouts.drain)
+
+
+def _ahead(stack: AsyncExitStack, generations: Generations) -> tuple[Prefetch, Schedule]:
+    """Fetch ahead when it is asked for, and at the times that the settings say."""
+    prefetch = Prefetch(generations.current.means)
+    prefetch.courtesy = generations.lasting.ahead.courtesy  # else each takes the other for a client
+    stack.push_async_callback(prefetch.aclose)
+    schedule = Schedule(prefetch)
+    stack.push_async_callback(schedule.aclose)
+    schedule.follow(appointments_of(generations.current.settings))
+    return prefetch, schedule
 
 
 async def _admin(

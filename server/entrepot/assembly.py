@@ -18,7 +18,6 @@ from entrepot.config import (
 from entrepot.errors import Offline
 from entrepot.metrics import Metrics
 from entrepot.mirror.blobs import Blobs
-from entrepot.mirror.courtesy import Courtesy
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.flights import Flights
 from entrepot.mirror.intake import Intake
@@ -33,7 +32,6 @@ from entrepot.mirror.mirrors import Mirrors, Registries
 from entrepot.mirror.mirrorstates import MirrorStates
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.offline import OfflineDoor
-from entrepot.mirror.prefetch import Prefetch
 from entrepot.mirror.prefetchjob import Order
 from entrepot.mirror.refetch import RefetchCost
 from entrepot.mirror.registry import Registry
@@ -87,9 +85,6 @@ class Lasting:
         self.room.forget = services.manifests.forget
         self.room.follow(_limits(cache), _keeping(cache, services.names))
         self.fills.follow(_fill_rules(settings))
-        self.ahead.follow(
-            services.blobs if settings.look_ahead else None, settings.timeouts.headers
-        )
 
 
 async def open_lasting(settings: Settings, stack: AsyncExitStack) -> Lasting:
@@ -226,19 +221,6 @@ def intake_of(library: Library, settings: Settings) -> Intake:
     """Make what takes in images from files, for a running server or a directory."""
     private, load_rules = settings.private, library.load_rules
     return Intake(library.names, library.room, private, library.fills, load_rules)
-
-
-def prefetch_of(
-    services: Services,
-    settings: Settings,
-    stack: AsyncExitStack,
-    courtesy: Courtesy | None = None,
-) -> Prefetch:
-    """Make what fetches ahead; `stack` ends it. `courtesy` is that of others that stand back."""
-    prefetch = Prefetch(services.names, services.tags, services.blobs, settings.timeouts.headers)
-    prefetch.courtesy = courtesy or prefetch.courtesy  # else each takes the other for a client
-    stack.push_async_callback(prefetch.aclose)
-    return prefetch
 
 
 def appointments_of(settings: Settings) -> list[Appointment]:

@@ -6,16 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeAlias
 
-from entrepot.assembly import (
-    assemble_at_rest,
-    intake_of,
-    library_of,
-    open_lasting,
-    prefetch_of,
-)
+from entrepot.assembly import assemble_at_rest, intake_of, library_of, open_lasting
 from entrepot.config import Settings
 from entrepot.generation import Generations
 from entrepot.metrics import Metrics
+from entrepot.mirror.prefetch import Prefetch
 from entrepot.web.admin import Api, admin_application
 from entrepot.web.adminapi import AdminApi
 from entrepot.web.carryapi import CarryApi
@@ -39,9 +34,11 @@ async def at_rest(settings: Settings, token: str, *, fetching: bool = False) -> 
             generations = Generations(lasting)
             stack.push_async_callback(generations.aclose)
             generations.succeed(await generations.prepare(settings))
-            services = generations.current.services
-            library = library_of(services, lasting.upkeep, settings)
-            apis = [PrefetchApi(prefetch_of(services, settings, stack))]
+            current = generations.current
+            library = library_of(current.services, lasting.upkeep, settings)
+            prefetch = Prefetch(current.means)
+            stack.push_async_callback(prefetch.aclose)
+            apis = [PrefetchApi(prefetch)]
         else:
             library = await assemble_at_rest(settings, stack)
             apis = []

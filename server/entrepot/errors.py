@@ -23,6 +23,7 @@
     │   ├── MirrorThrottled      429, or our own limit for that mirror
     │   ├── MirrorFailed         any other status that is not an answer
     │   ├── MirrorLied           an answer that cannot be true: wrong length, wrong digest, …
+    │   │   ├── OtherLength      a blob of another length than was known
     │   │   └── BlockPage        a web page where a registry should be
     │   ├── MirrorDiffers        an answer, but other bytes than the ones that are known to be right
     │   └── MirrorOffline        not asked: Entrepot is offline
@@ -185,6 +186,10 @@ class MirrorLied(AttemptError):
     """An answer that cannot be true: HTML for a manifest, a wrong length, a wrong digest."""
 
     outcome = "wrong answer"
+
+
+class OtherLength(MirrorLied):
+    """A blob of another length than was known, perhaps only from another mirror."""
 
 
 class BlockPage(MirrorLied):

@@ -15,6 +15,7 @@ import structlog
 from entrepot.assembly import Lasting, make, services_of
 from entrepot.config import Settings
 from entrepot.mirror.mirrors import clients_of
+from entrepot.mirror.prefetch import Means
 from entrepot.tasks import TaskOwner
 from entrepot.web.access import Access
 from entrepot.web.entrance import Use
@@ -35,6 +36,12 @@ class Generation:
     flights: TaskOwner
     stack: AsyncExitStack
     use: Use = field(default_factory=Use)
+
+    @property
+    def means(self) -> Means:
+        """What images are fetched ahead with; asking for them counts as use."""
+        services, deadline_s = self.services, self.settings.timeouts.headers
+        return Means(services.names, services.tags, services.blobs, deadline_s, self.use)
 
 
 @dataclass(slots=True)
@@ -75,6 +82,7 @@ class Generations:
     def succeed(self, generation: Generation) -> None:
         """Let `generation` be the current one; the last one retires. There is no await in it."""
         self.lasting.follow(generation.settings, generation.services)
+        self.lasting.ahead.follow(generation.means if generation.settings.look_ahead else None)
         self._alive.append(generation)
         if len(self._alive) > 1:
             before = self._alive[-2]

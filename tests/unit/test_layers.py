@@ -49,7 +49,7 @@ MAY_IMPORT = {
         "descriptors",
     }
     | COMMON,
-    "atrest": {"assembly", "generation", "config", "web"} | COMMON,
+    "atrest": {"assembly", "generation", "config", "mirror", "web"} | COMMON,
     "cli": {
         "oci",
         "trust",

@@ -8,12 +8,14 @@ from pathlib import Path
 import yaml
 
 from entrepot.config import TrustSettings
+from entrepot.config.kubernetes import kubernetes_images
 from entrepot.config.mirrors import MirrorSettings
 from entrepot.metrics import Metrics
 from entrepot.mirror import judging
 from entrepot.mirror.ledger import DEMOTED_S
 from entrepot.store.ledger import LONGEST_S, MOST_ROWS
 from entrepot.trust.pinfile import read_pin_file
+from entrepot.trust.pinloading import load_pins, shipped_pins
 from entrepot.trust.policy import NEVER_MOVING, PINNED_WHERE_KNOWN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "trust.md").read_text(encoding="utf-8")
@@ -46,3 +48,22 @@ def test_names_and_numbers_are_those_of_the_code() -> None:
     told = set(re.findall(r"`(trust\.\w+)`", PAGE)) - {f"trust.{k}" for k in ("pins", "lock")}
     assert told == set(re.findall(r'"(trust\.\w+)"', source))
     assert (DEMOTED_S, LONGEST_S, MOST_ROWS) == (3600.0, 2 * 365 * 86_400.0, 100_000)
+
+
+def test_the_page_tells_how_much_of_what_kubeadm_asks_for_is_pinned() -> None:
+    pins, table = load_pins(shipped_pins()), kubernetes_images()
+    asked: dict[str, set[str]] = {}
+    for row in table.rows:
+        for name in table.images(str(row.first)):
+            repository, _, tag = name.partition("/")[2].rpartition(":")
+            asked.setdefault(repository, set()).add(tag)
+    for repository, told in re.findall(
+        r"^\| `([a-z/]+)`[^|]*\| (\d+ of \d+) \|$", PAGE, re.MULTILINE
+    ):
+        tags = asked.pop(repository)
+        pinned = [tag for tag in tags if pins.digest("registry.k8s.io", repository, tag)]
+        assert told == f"{len(pinned)} of {len(tags)}", repository
+    assert asked.keys() == set(table.components)
+    for name in table.sandboxes:
+        repository, _, tag = name.partition("/")[2].rpartition(":")
+        assert pins.digest("registry.k8s.io", repository, tag) is not None

@@ -62,10 +62,11 @@ class PrefetchSettings(Frozen):
     @property
     def names(self) -> tuple[str, ...]:
         """Every image that is meant, each once."""
-        table = kubernetes_images()
+        if not self.kubernetes:
+            return tuple(dict.fromkeys(self.images))
+        table = kubernetes_images()  # read when the versions were checked
         own = [image for version in self.kubernetes for image in table.images(version)]
-        sandboxes = table.sandboxes if self.kubernetes else ()
-        return tuple(dict.fromkeys((*self.images, *own, *sandboxes)))
+        return tuple(dict.fromkeys((*self.images, *own, *table.sandboxes)))
 
 
 def _minute(value: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from entrepot.config.clients import ListenSettings
@@ -19,9 +20,20 @@ class Reloaded:
     restart: tuple[str, ...]
 
     @classmethod
-    def of(cls, before: Settings, wanted: Settings, applied: Settings) -> Reloaded:
-        """Compare what was, what the file says and what is."""
-        return cls(_differing(before, applied), _differing(applied, wanted))
+    def of(
+        cls,
+        before: Settings,
+        wanted: Settings,
+        applied: Settings,
+        contents: Collection[str] = (),
+    ) -> Reloaded:
+        """Compare what was, what the file says and what is.
+
+        `contents` are keys that name files with other contents than before.
+        """
+        changed = _differing(before, applied)
+        read = tuple(key for key in contents if key not in changed)
+        return cls(changed + read, _differing(applied, wanted))
 
 
 def applicable(before: Settings, wanted: Settings) -> Settings:

@@ -14,6 +14,7 @@ from entrepot.errors import (
     AllFailed,
     Attempt,
     BlobUnknown,
+    Exhausted,
     MirrorSilent,
     Offline,
     StoreError,
@@ -162,6 +163,13 @@ class Blobs:
                 await _opened(fill, deadline)
             await reader.open()
             await _opened(fill, deadline)  # again: what it had may be wrong and gone by now
+        except Exhausted as error:
+            reader.close()
+            if fill.wanted.is_of(image.registry, image.repository):
+                self.manifests.remember_absence(image, _path(digest), error)
+            elif fill.failed and asyncio.get_running_loop().time() < deadline:
+                return await self.open(image, digest, deadline)  # it asked in another's name
+            raise
         except BaseException:
             reader.close()
             raise
@@ -183,6 +191,7 @@ class Blobs:
 
     async def _begin(self, image: ImageName, digest: Digest, deadline: float) -> tuple[Fill, bool]:
         self._raise_if_offline(image, digest)
+        self._raise_if_absent(image, digest)
         wanted = await self._wanted(image, digest)
         await self._check_begun(image, digest, deadline)
         return self.fills.join(wanted)
@@ -207,6 +216,8 @@ class Blobs:
         return await self._size(image, digest, deadline), "miss"
 
     async def _size(self, image: ImageName, digest: Digest, deadline: float) -> int:
+        if not self.registries[image.registry].offline:
+            self._raise_if_absent(image, digest)
         key = (image.registry, str(image.repository), digest)
         size = await self.flights.join(key, lambda: self._ask_size(image, digest, deadline))
         await self.manifests.privacy.publish(image.registry, digest)
@@ -227,6 +238,10 @@ class Blobs:
         """No fill is begun that could only fail, and leave an empty file."""
         if self.registries[image.registry].offline:
             raise Offline(f"{title(image, str(digest))}: not here, and Entrepot is offline")
+
+    def _raise_if_absent(self, image: ImageName, digest: Digest) -> None:
+        """Nodes ask again and again, and mirrors ban for too many 404s (F-9)."""
+        self.manifests.raise_if_absent((image.registry, str(image.repository), _path(digest)))
 
     async def _stored(self, digest: Digest) -> OpenBlob | None:
         """From the disk; what that does not give, mirrors may (P30)."""
@@ -300,7 +315,9 @@ class Blobs:
         )
         won = await race.run()
         if won is None:
-            raise exhausted(wanted.title, tuple(race.attempts), BlobUnknown)
+            error = exhausted(wanted.title, tuple(race.attempts), BlobUnknown)
+            self.manifests.remember_absence(image, _path(digest), error)
+            raise error
         if wanted.expected_size is not None:
             return wanted.expected_size
         if won.answer < 0:
@@ -343,6 +360,10 @@ class Blobs:
         except StoreError as error:  # a blob that is here is served without the catalog
             log.warning("blob.kind_unknown", digest=str(digest), reason=str(error))
             return False
+
+
+def _path(digest: Digest) -> str:
+    return f"blobs/{digest}"
 
 
 def _is_a_manifest(digest: Digest) -> BlobUnknown:

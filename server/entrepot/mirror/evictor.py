@@ -55,9 +55,9 @@ class Evicted:
 
 @dataclass(frozen=True, slots=True)
 class NextToGo:
-    """An image that eviction would take; `bytes` are of what no other image needs."""
+    """An image that eviction would take, by all its names; `bytes` are of what only it needs."""
 
-    name: str
+    names: tuple[str, ...]
     bytes: int
     used_at: float
 
@@ -212,7 +212,7 @@ def _next_to_go(image: Image, candidate: Candidate) -> NextToGo:
             f"{root.registry}/{root.repository}@{root.digest}" if root.registry else root.digest
         ]
     freed = sum(part.size for part in candidate.parts.values() if part.digest in image.own)
-    return NextToGo(", ".join(sorted(names)), freed, image.used_at)
+    return NextToGo(tuple(sorted(names)), freed, image.used_at)
 
 
 def _carried(later: Sequence[Image]) -> Sequence[Image]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied
+from entrepot.errors import Attempt, AttemptError, BlobUnknown, MirrorLied, OtherLength
 from entrepot.metrics import Metrics
 from entrepot.mirror.contributions import Contributions
 from entrepot.mirror.delivery import Delivery
@@ -193,6 +193,9 @@ class Fetch:
                 expected_size=self.partial.size,
             )
         except AttemptError as error:
+            hearsay = self.wanted.expected_size is None and self.partial.size is not None
+            if hearsay and isinstance(error, OtherLength):
+                raise self.sources[mirror.name].contradicted(error) from error
             self._failed(mirror.name, error)
             raise
 
@@ -336,13 +339,19 @@ class Fetch:
             if now - began > _MEASURED_S:
                 transfer.rate = (transfer.at - first) / (now - began)
             self.progressed()
-            if self._delivery.overlaps(transfer):
+            if self._delivery.overlaps(transfer) or self._others_should(source, now):
                 break
         source.measured(transfer.at - first, loop.time() - began)
         if self.partial.size is None and transfer.left:
             self.partial.size = transfer.at  # nobody had said it; this was the end
             self.contributions.add(transfer.at, transfer.at, source.name)
             self._ended = True
+
+    def _others_should(self, source: Source, now: float) -> bool:
+        """Whether it has given as much as it may, and others, who have the blob, can go on."""
+        if self.partial.size is None or not source.client.spent(now):
+            return False
+        return any(other.name in self.contributions.mirrors for other in self.sources.ready(now))
 
     def _take_whole(self, source: Source, transfer: Transfer, stop: int) -> None:
         """A mirror that ignores ranges sends everything from here on: take it rather than ask."""

@@ -38,9 +38,8 @@ from entrepot.mirror.window import Window
 from entrepot.store.blobs import BlobStore
 from entrepot.store.partial import Partial
 
-_UNKNOWN_BYTES = 64 * 1024 * 1024  # to ask for while nobody has said how long the blob is
-_SPARE_BYTES = 1024 * 1024  # names and journals take room as well
-
+_UNKNOWN_BYTES = 64 << 20  # to ask for while nobody has said how long the blob is
+_SPARE_BYTES = 1 << 20  # names and journals take room as well
 log = structlog.get_logger(__name__)
 
 
@@ -351,6 +350,7 @@ class Fill:
             raise AllFailed(f"{self.wanted.title}: {otherwise}", tuple(self.attempts))
         reject(fetch, () if self._resumed else mirrors)
         fetch.contributions.clear()
+        fetch.sources.forgive()
         fetch.answered = self._resumed = False
 
     # -- state changes, no awaits --------------------------------------------------------------

@@ -108,7 +108,7 @@ class Listings:
 
         try:
             return await self.flights.join(
-                key, lambda: self._race(image, "tags", ask, deadline)
+                key, lambda: self._race(image, "tags/list", ask, deadline)
             ), ""
         except Exhausted as error:
             held = await self._held(image)
@@ -144,7 +144,7 @@ class Listings:
 
         try:
             body: bytes = await self.flights.join(
-                key, lambda: self._race(image, "referrers", ask, deadline)
+                key, lambda: self._race(image, f"referrers/{digest}", ask, deadline)
             )
         except ManifestUnknown:
             return await self._tagged_referrers(image, digest, deadline) or EMPTY_INDEX, ""
@@ -204,11 +204,14 @@ class Listings:
     async def _race(
         self,
         image: ImageName,
-        subject: str,
+        path: str,
         ask: Callable[[MirrorClient], Coroutine[Any, Any, T]],
         deadline: float,
     ) -> T:
-        registry = self.registries[image.registry]
+        """Ask the mirrors, but not what all of them said 404 to a moment ago (F-9)."""
+        registry, manifests = self.registries[image.registry], self.tags_by_name.manifests
+        if not registry.offline:
+            manifests.raise_if_absent((image.registry, str(image.repository), path))
         race: Race[T] = Race(
             order=asking_order(
                 registry.mirrors, image.repository, asyncio.get_running_loop().time()
@@ -223,5 +226,8 @@ class Listings:
         won = await race.run()
         if won is not None:
             return won.answer
-        title = f"{image.namespace}/{image.repository} {subject}"
-        raise exhausted(title, tuple(race.attempts), ManifestUnknown)
+        subject, _, _ = path.partition("/")
+        name = f"{image.namespace}/{image.repository} {subject}"
+        error = exhausted(name, tuple(race.attempts), ManifestUnknown)
+        manifests.remember_absence(image, path, error)
+        raise error

@@ -15,11 +15,10 @@ from typing import TypeVar
 import structlog
 
 from entrepot.errors import EntrepotError
-from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.courtesy import Courtesy
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.names import ImageName
-from entrepot.mirror.prefetch import AT_A_TIME, blobs_of
+from entrepot.mirror.prefetch import AT_A_TIME, Means, blobs_of
 from entrepot.mirror.watermarks import LOW_MARK, free_wanted
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
@@ -53,7 +52,7 @@ class Wish:
 class LookAhead:
     """Owns what it has begun; `aclose` ends it. Lives on the loop, over changes of the settings.
 
-    It does nothing until `follow` has told what to fetch with, and for how long to ask.
+    It does nothing until `follow` has told what to fetch with.
     `platforms` are those whose manifests clients have asked for, the latest last; they are learned
     anew after a restart, from the first pull.
     """
@@ -65,23 +64,22 @@ class LookAhead:
     _looked: OrderedDict[Hashable, float] = field(default_factory=OrderedDict)
     _wishes: deque[Wish] = field(default_factory=deque)
     _owner: TaskOwner = field(default_factory=lambda: TaskOwner("look-ahead"))
-    _blobs: Blobs | None = None
-    _deadline_s: float = 0.0
+    _means: Means | None = None
     _working: int = 0
     _closed: bool = False
 
     def __post_init__(self) -> None:
         self.courtesy = Courtesy(self.fills)
 
-    def follow(self, blobs: Blobs | None, deadline_s: float) -> None:
-        """Fetch by these from now on; None: nothing more."""
-        self._blobs, self._deadline_s = blobs, deadline_s
-        if blobs is None:
+    def follow(self, means: Means | None) -> None:
+        """Fetch with these from now on; None: nothing more."""
+        self._means = means
+        if means is None:
             self._wishes.clear()
 
     def served(self, image: ImageName, manifest: Manifest) -> None:
         """A client has got the bytes of `manifest`: see what it will want next. No await."""
-        if self._blobs is None or self._closed:
+        if self._means is None or self._closed:
             return
         platform = self._children.get(manifest.digest)
         if platform:
@@ -91,7 +89,7 @@ class LookAhead:
         now = asyncio.get_running_loop().time()
         if now - self._looked.get(key, -REPEATED_AFTER_S) < REPEATED_AFTER_S:
             return
-        registry = self._blobs.registries.get(image.registry)
+        registry = self._means.blobs.registries.get(image.registry)
         if registry is None or registry.offline:
             return
         _put(self._looked, key, now, _MOST_REMEMBERED)
@@ -155,9 +153,10 @@ class LookAhead:
         if not wish.is_manifest:
             return await self._bring_blob(wish)
         await self.courtesy.turn()
-        if (blobs := self._asked(wish)) is None:
+        if (means := self._asked(wish)) is None:
             return ""
-        found = await blobs.manifests.get(wish.image, wish.digest, self._deadline())
+        with means.use:
+            found = await means.manifests.get(wish.image, wish.digest, means.deadline())
         self._wish(wish.image, found.manifest)
         return ""
 
@@ -165,13 +164,14 @@ class LookAhead:
         while True:
             await self.courtesy.turn()
             here = await self.fills.store.size(wish.digest) is not None
-            blobs = self._asked(wish)
-            if here or blobs is None or self.fills.get(wish.digest) is not None:
+            means = self._asked(wish)
+            if here or means is None or self.fills.get(wish.digest) is not None:
                 return ""
             if not self._has_room(wish.size):
                 log.info("look_ahead.no_room", digest=str(wish.digest), size=wish.size)
                 return "no_room"
-            fill = await blobs.fetch(wish.image, wish.digest, self._deadline())
+            with means.use:
+                fill = await means.blobs.fetch(wish.image, wish.digest, means.deadline())
             if fill is None:
                 return ""
             if await self.courtesy.watch(fill):
@@ -180,13 +180,11 @@ class LookAhead:
                 self.fills.metrics.look_ahead_bytes.inc(fill.size or 0)
                 return "fetched"
 
-    def _asked(self, wish: Wish) -> Blobs | None:
+    def _asked(self, wish: Wish) -> Means | None:
         """Whom to ask: the settings may have changed since it was wished for."""
-        blobs = self._blobs
-        return blobs if blobs is not None and wish.image.registry in blobs.registries else None
-
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._deadline_s
+        means = self._means
+        served = means is not None and wish.image.registry in means.blobs.registries
+        return means if served else None
 
     def _has_room(self, size: int) -> bool:
         """Whether `size` bytes may be kept without anything going for them, now or soon."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from entrepot.errors import Corrupt, Exhausted, ManifestUnknown, StoreError
+from entrepot.errors import BlobUnknown, Corrupt, Exhausted, ManifestUnknown, StoreError
 from entrepot.metrics import Metrics
 from entrepot.mirror.digestsearch import DigestSearch
 from entrepot.mirror.flights import Flights
@@ -223,8 +223,11 @@ class Manifests:
         raise error
 
     def remember_absence(self, image: ImageName, reference: str, error: Exhausted) -> None:
-        """Answer so for a while, if `error` is that every mirror said 404 (F-9)."""
-        if isinstance(error, ManifestUnknown):
+        """Answer so for a while, if `error` is that every mirror said 404 (F-9).
+
+        `reference` is a tag or a digest, or what else is asked for, as in blobs/sha256:...
+        """
+        if isinstance(error, ManifestUnknown | BlobUnknown):
             key = (image.registry, str(image.repository), reference)
             wall_s = self.clock()
             self.negative.put(key, error, wall_s, wall_s + self.negative_ttl_s)
@@ -259,7 +262,7 @@ class Manifests:
         )
 
     def raise_if_absent(self, key: Key) -> None:
-        """Raise ManifestUnknown while a confirmed absence is remembered."""
+        """Raise what was remembered, ManifestUnknown or BlobUnknown, while it holds."""
         error = self.negative.get(key, self.clock())
         if error is not None:
             raise error

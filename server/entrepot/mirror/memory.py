@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from entrepot.errors import Attempt, ManifestUnknown
+from entrepot.errors import Attempt, Exhausted
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 
@@ -95,16 +95,20 @@ class NegativeCache:
     """
 
     def __init__(self, capacity: int = 10_000) -> None:
-        self._absent: ForAWhile[tuple[str, tuple[Attempt, ...]]] = ForAWhile(capacity)
+        self._absent: ForAWhile[tuple[type[Exhausted], str, tuple[Attempt, ...]]]
+        self._absent = ForAWhile(capacity)
 
     def __len__(self) -> int:
         return len(self._absent)
 
-    def put(self, key: Hashable, error: ManifestUnknown, now: float, until: float) -> None:
+    def put(self, key: Hashable, error: Exhausted, now: float, until: float) -> None:
         """Remember what `error` says as the answer for `key` up to `until`."""
-        self._absent.put(key, (str(error), error.attempts), now, until)
+        self._absent.put(key, (type(error), str(error), error.attempts), now, until)
 
-    def get(self, key: Hashable, now: float) -> ManifestUnknown | None:
+    def get(self, key: Hashable, now: float) -> Exhausted | None:
         """The same error anew, if it still holds."""
         known = self._absent.get(key, now)
-        return None if known is None else ManifestUnknown(*known)
+        if known is None:
+            return None
+        kind, told, attempts = known
+        return kind(told, attempts)

@@ -69,9 +69,9 @@ class Overview:
             **self.live(insider=insider),
             "disk": await self._disk(),
             "next_to_go": [
-                {"name": one.name, "bytes": one.bytes, "used_at": time_text(one.used_at)}
+                {"name": ", ".join(names), "bytes": one.bytes, "used_at": time_text(one.used_at)}
                 for one in going
-                if one.name.partition("/")[0] not in hidden
+                if (names := [n for n in one.names if n.partition("/")[0] not in hidden])
             ],
             "hour": self.steps("hour"),
             "day": self.steps("day"),

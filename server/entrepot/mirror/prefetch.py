@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 import structlog
@@ -20,6 +20,7 @@ from entrepot.errors import (
 )
 from entrepot.mirror.blobs import Blobs
 from entrepot.mirror.courtesy import Courtesy
+from entrepot.mirror.fills import Fills
 from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.namedimage import NamedImage
 from entrepot.mirror.names import NameTable
@@ -45,14 +46,34 @@ _DEPTH = 4
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Prefetch:
-    """Owns its jobs; `aclose` ends them, and what they have begun goes on the next time."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What images are asked for with. `use` is entered while something is being asked for."""
 
     names: NameTable
     tags: Tags
     blobs: Blobs
     deadline_s: float
+    use: AbstractContextManager[None] = field(default_factory=nullcontext)
+
+    @property
+    def manifests(self) -> Manifests:
+        """Those by which tags and blobs are found."""
+        return self.blobs.manifests
+
+    def deadline(self) -> float:
+        """Tell until when an answer to a question of now is waited for."""
+        return asyncio.get_running_loop().time() + self.deadline_s
+
+
+@dataclass(slots=True)
+class Prefetch:
+    """Owns its jobs; `aclose` ends them, and what they have begun goes on the next time.
+
+    `means` may be exchanged: what is left of jobs in progress is asked for with the new ones.
+    """
+
+    means: Means
     rests_s: Sequence[float] = RESTS_S
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     courtesy: Courtesy = field(init=False)
@@ -62,11 +83,7 @@ class Prefetch:
     _last: int = 0
 
     def __post_init__(self) -> None:
-        self.courtesy = Courtesy(self.blobs.fills)
-
-    def follow(self, names: NameTable, tags: Tags, blobs: Blobs, deadline_s: float) -> None:
-        """Ask by other settings from now on, also for what is left of jobs in progress."""
-        self.names, self.tags, self.blobs, self.deadline_s = names, tags, blobs, deadline_s
+        self.courtesy = Courtesy(self._fills)
 
     # -- jobs ----------------------------------------------------------------------------------
 
@@ -74,7 +91,7 @@ class Prefetch:
         """Begin an order; it goes on whoever watches."""
         self._last += 1
         told = dict.fromkeys(order.images)
-        job = Job(self._last, order, self._manifests.clock(), [Item(each) for each in told])
+        job = Job(self._last, order, self.means.manifests.clock(), [Item(each) for each in told])
         self._jobs[job.number] = job
         for number in [n for n, each in self._jobs.items() if each.ended][:-_MOST_JOBS_KEPT]:
             del self._jobs[number]
@@ -105,11 +122,11 @@ class Prefetch:
         await self._owner.aclose()
 
     @property
-    def _manifests(self) -> Manifests:
-        return self.blobs.manifests
+    def _fills(self) -> Fills:
+        return self.means.blobs.fills
 
     def _coming(self) -> Iterator[tuple[Digest, int]]:
-        for digest, amounts in self.blobs.fills.room.accounts.flights.items():
+        for digest, amounts in self._fills.room.accounts.flights.items():
             yield digest, amounts()[1]
 
     def _ended(self, job: Job) -> None:
@@ -152,15 +169,18 @@ class Prefetch:
     async def _look(self, job: Job, item: Item, held: ExitStack) -> None:
         """Get the manifests of an image: they tell which blobs are needed, and how much that is."""
         item.tries += 1
-        named = NamedImage.read(item.told, self.names)
-        item.name = str(named)
-        if named.registry not in self._manifests.registries:
-            raise NameUnknown(f"{named.registry} is not served here. Served: {self.names.served}")
-        root = await self._root(named)
-        item.digest = root.digest
-        for manifest in await self._manifests_of(named, root, job.order.platforms):
-            item.parts.update((child.digest, child.size) for child in blobs_of(manifest))
-        sizes = await self.blobs.store.sizes(item.parts)
+        means = self.means
+        with means.use:
+            named = NamedImage.read(item.told, means.names)
+            item.name = str(named)
+            if named.registry not in means.manifests.registries:
+                served = means.names.served
+                raise NameUnknown(f"{named.registry} is not served here. Served: {served}")
+            root = await _root(means, named)
+            item.digest = root.digest
+            for manifest in await _manifests_of(means, named, root, job.order.platforms):
+                item.parts.update((child.digest, child.size) for child in blobs_of(manifest))
+            sizes = await means.blobs.store.sizes(item.parts)
         for digest, size in sizes.items():
             item.parts[digest] = size
             self._hold(digest, held)
@@ -170,33 +190,9 @@ class Prefetch:
         self._check_room(job)
         item.state = State.FETCHING
 
-    async def _root(self, named: NamedImage) -> Manifest:
-        if isinstance(named.reference, Digest):
-            served = await self._manifests.get(named.image, named.reference, self._deadline())
-        else:
-            served = await self.tags.get(named.image, named.reference, self._deadline())
-        return served.manifest
-
-    async def _manifests_of(
-        self, named: NamedImage, manifest: Manifest, platforms: Sequence[str], depth: int = _DEPTH
-    ) -> list[Manifest]:
-        if not is_index(manifest.media_type):
-            return [manifest]
-        listed = [child for child in children_of(manifest) if child.platform != NO_PLATFORM]
-        chosen = [child for child in listed if not child.platform or _wants(platforms, child)]
-        for platform in platforms:
-            if not any(not child.platform or _wants([platform], child) for child in chosen):
-                has = ", ".join(sorted({child.platform for child in listed})) or "nothing"
-                raise ManifestUnknown(f"{named} has no {platform}: it has {has}")
-        found: list[Manifest] = []
-        for child in chosen if depth else ():
-            served = await self._manifests.get(named.image, child.digest, self._deadline())
-            found += await self._manifests_of(named, served.manifest, platforms, depth - 1)
-        return found
-
     async def _bring(self, job: Job, item: Item, held: ExitStack) -> None:
         """Fetch what is missing of an image, some blobs at a time; then see that all is there."""
-        named = NamedImage.read(item.told, self.names)
+        named = NamedImage.read(item.told, self.means.names)
         missing = iter([digest for digest in item.parts if digest not in item.here])
 
         async def some() -> None:
@@ -220,25 +216,29 @@ class Prefetch:
             job.standing_back = self.courtesy.standing_back
             await self.courtesy.turn()
             job.standing_back = False
-            fill = await self.blobs.fetch(named.image, digest, self._deadline())
+            means = self.means
+            with means.use:
+                fill = await means.blobs.fetch(named.image, digest, means.deadline())
             if fill is None:
                 break
             if not await self.courtesy.watch(fill):
                 continue
             if fill.error is not None:
                 raise fill.error
-            if await self.blobs.store.size(digest) is None:
+            if await self._fills.store.size(digest) is None:
                 raise NoRoom(f"{digest} was fetched but not kept: no room on the disk for it")
             item.fetched_bytes += fill.size or 0
         item.here.add(digest)
-        item.parts[digest] = await self.blobs.store.size(digest) or 0
+        item.parts[digest] = await self._fills.store.size(digest) or 0
         self._hold(digest, held)
         job.tell()
 
     async def _check_whole(self, job: Job, named: NamedImage) -> None:
         """What was just fetched may be gone again, or be for another platform than was wanted."""
-        root = await self._root(named)
-        closure = Closure(self._manifests.catalog, self.blobs.store)
+        means = self.means
+        with means.use:
+            root = await _root(means, named)
+        closure = Closure(means.manifests.catalog, means.blobs.store)
         [found] = await closure.survey([Child(root.digest, root.media_type, root.size)])
         whole = [state for state in found.platforms if state.complete]
         told = ", ".join(sorted(state.platform for state in whole)) or "nothing"
@@ -249,7 +249,7 @@ class Prefetch:
             raise TransferBroken(f"{named} is not all here: {_lost(found)}")
 
     def _check_room(self, job: Job) -> None:
-        limit = self.blobs.fills.room.limits.max_size
+        limit = self._fills.room.limits.max_size
         sizes = {digest: size for item in job.items for digest, size in item.parts.items()}
         wanted = sum(max(size, 0) for size in sizes.values())
         if limit is not None and wanted > limit:
@@ -257,10 +257,37 @@ class Prefetch:
 
     def _hold(self, digest: Digest, held: ExitStack) -> None:
         """Keep it from being evicted for what comes later in the same job."""
-        held.callback(self.blobs.fills.room.leases.take(digest).release)
+        held.callback(self._fills.room.leases.take(digest).release)
 
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self.deadline_s
+
+async def _root(means: Means, named: NamedImage) -> Manifest:
+    if isinstance(named.reference, Digest):
+        served = await means.manifests.get(named.image, named.reference, means.deadline())
+    else:
+        served = await means.tags.get(named.image, named.reference, means.deadline())
+    return served.manifest
+
+
+async def _manifests_of(
+    means: Means,
+    named: NamedImage,
+    manifest: Manifest,
+    platforms: Sequence[str],
+    depth: int = _DEPTH,
+) -> list[Manifest]:
+    if not is_index(manifest.media_type):
+        return [manifest]
+    listed = [child for child in children_of(manifest) if child.platform != NO_PLATFORM]
+    chosen = [child for child in listed if not child.platform or _wants(platforms, child)]
+    for platform in platforms:
+        if not any(not child.platform or _wants([platform], child) for child in chosen):
+            has = ", ".join(sorted({child.platform for child in listed})) or "nothing"
+            raise ManifestUnknown(f"{named} has no {platform}: it has {has}")
+    found: list[Manifest] = []
+    for child in chosen if depth else ():
+        served = await means.manifests.get(named.image, child.digest, means.deadline())
+        found += await _manifests_of(means, named, served.manifest, platforms, depth - 1)
+    return found
 
 
 def blobs_of(manifest: Manifest) -> Iterable[Child]:

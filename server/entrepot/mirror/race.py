@@ -24,6 +24,7 @@ from entrepot.errors import (
 from entrepot.metrics import Metrics
 from entrepot.mirror.registry import AskingOrder
 from entrepot.oci.reference import RepositoryName
+from entrepot.upstream.gate import BUSY_S
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -126,20 +127,24 @@ class Race(Generic[T]):
         return won
 
     async def _ask_the_unasked(self) -> Won[T] | None:
-        """Once more, those that were not asked by our own decision: a limit, a host set aside.
+        """Again, those that were not asked by our own decision: a limit, a host set aside.
 
-        A limit that leaves room before the deadline is waited for: it is kinder to a client than
-        an error, and to a mirror than no limit.
+        A limit that leaves room before the deadline is waited for, as often as others take that
+        room: it is kinder to a client than an error, and to a mirror than no limit.
         """
         loop = asyncio.get_running_loop()
-        again, self._unasked = self._unasked, []
-        if not again:
-            return None
-        wait_s = min(mirror.ready_in(loop.time(), self.kind) for mirror in again)
-        if loop.time() + wait_s >= self.deadline:
-            return None
-        await asyncio.sleep(wait_s)
-        return await self._ask_in_turn(again)
+        won: Won[T] | None = None
+        at_least_s = 0.0
+        while won is None and self._unasked:
+            again, self._unasked = self._unasked, []
+            ready_s = min(mirror.ready_in(loop.time(), self.kind) for mirror in again)
+            wait_s = max(ready_s, at_least_s)
+            if loop.time() + wait_s >= self.deadline or again[0].offline:
+                return None
+            await asyncio.sleep(wait_s)
+            won = await self._ask_in_turn(again)
+            at_least_s = BUSY_S
+        return won
 
     async def _ask_in_turn(self, waiting: list[MirrorClient]) -> Won[T] | None:
         loop = asyncio.get_running_loop()

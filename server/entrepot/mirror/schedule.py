@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from entrepot.mirror.prefetch import Prefetch
 from entrepot.mirror.prefetchjob import Order
+from entrepot.tasks import TaskOwner
 
 _LONGEST_SLEEP_S = 60.0
 """Clocks are set, and machines sleep: what time it is has to be asked again and again."""
@@ -48,17 +49,43 @@ async def keep_appointments(
     One whose last job has not ended is not started again: it would fetch the same.
     """
     due = [next_time(each.minutes, now()) for each in appointments]
-    running = [0] * len(appointments)
     while appointments:
         wait_s = (min(due) - now()).total_seconds()
         await sleep(max(min(wait_s, _LONGEST_SLEEP_S), 0.0))
         time = now()
-        busy = {job.number for job in prefetch.jobs() if not job.ended}
+        busy = {job.order: job.number for job in prefetch.jobs() if not job.ended}
         for index, appointment in enumerate(appointments):
             if due[index] > time:
                 continue
             due[index] = next_time(appointment.minutes, time)
-            if running[index] in busy:
-                log.warning("prefetch.still_running", job=running[index])
+            if appointment.order in busy:
+                log.warning("prefetch.still_running", job=busy[appointment.order])
                 continue
-            running[index] = prefetch.start(appointment.order).number
+            _ = prefetch.start(appointment.order)
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Has the appointments of now kept; `aclose` ends that, and leaves the jobs alone.
+
+    `keeping` is the task that does.
+    """
+
+    prefetch: Prefetch
+    keeping: asyncio.Task[None] | None = None
+    _appointments: tuple[Appointment, ...] = ()
+    _owner: TaskOwner = field(default_factory=lambda: TaskOwner("schedule"))
+
+    def follow(self, appointments: Sequence[Appointment]) -> None:
+        """Keep these from now on, and no others. There is no await in it."""
+        wanted = tuple(appointments)
+        if wanted == self._appointments:
+            return
+        if self.keeping is not None:
+            self.keeping.cancel()
+        self._appointments = wanted
+        self.keeping = self._owner.start(keep_appointments(self.prefetch, wanted), name="prefetch")
+
+    async def aclose(self) -> None:
+        """Keep none any more."""
+        await self._owner.aclose()

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entrepot.errors import AttemptError, MirrorDenied, MirrorFailed, MirrorLied, MirrorNotFound
+from entrepot.errors import (
+    AttemptError,
+    MirrorDenied,
+    MirrorFailed,
+    MirrorLied,
+    MirrorNotFound,
+    OtherLength,
+)
 from entrepot.mirror.registry import AskingOrder, asking_order
 from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.wanted import Wanted
@@ -12,6 +19,7 @@ from entrepot.upstream.mirror import MirrorClient
 
 _FIRST_REST_S = 0.25
 _LONGEST_REST_S = 10.0
+_OTHER_LENGTH = "says that it is of another length"
 
 
 @dataclass(slots=True)
@@ -35,8 +43,10 @@ class Source:
         return self.client.name
 
     def usable(self, now: float) -> bool:
-        """Whether it may be asked now, by what it did in this fill and by its health."""
-        return not self.given_up and now >= self.rests_until and self.client.health.available(now)
+        """Whether it may be asked now, by what it did in this fill, its health and its limit."""
+        if self.given_up or now < self.rests_until or self.client.spent(now):
+            return False
+        return self.client.health.available(now)
 
     def free(self, now: float) -> bool:
         """Whether it may take one more part now."""
@@ -66,6 +76,19 @@ class Source:
                 self.whole_only = True
             case _:
                 self._rest(now)
+
+    def contradicted(self, error: OtherLength) -> MirrorFailed:
+        """Ask it no more as long as that length counts which only another mirror has told.
+
+        Who is right the whole blob will show, so it is no lie for now.
+        """
+        self.given_up = _OTHER_LENGTH
+        return MirrorFailed(f"{error}, as another mirror says", status=error.status)
+
+    def forgive(self) -> None:
+        """Ask it again: that length was wrong, or may have been."""
+        if self.given_up == _OTHER_LENGTH:
+            self.given_up = ""
 
     def _rest(self, now: float) -> None:
         rest_s = min(_FIRST_REST_S * 2**self._failures, _LONGEST_REST_S)
@@ -130,6 +153,11 @@ class Sources:
         asked = [s for s in self._by_name.values() if not s.given_up]
         spared = frozenset(s.name for s in asked if not s.client.gives_blobs)
         return spared if len(spared) < len(asked) else frozenset()
+
+    def forgive(self) -> None:
+        """Nobody has said how long the blob is any more: see `Source.forgive`."""
+        for source in self._by_name.values():
+            source.forgive()
 
     def others(self, mirror: str) -> list[str]:
         """Those who may be asked what `mirror` sent."""

@@ -92,16 +92,16 @@ class Tags:
         if vetted is None:
             return None
         if vetted.level == record.level:
-            self.catalog.vet_tag(vetted)
+            self.catalog.vet_tag(record, vetted)
         else:
-            await self._put(vetted)
+            await self._amend(record, vetted)
         return vetted
 
-    async def _put(self, record: TagRecord) -> None:
+    async def _amend(self, before: TagRecord, record: TagRecord) -> None:
         try:
-            await self.catalog.put_tag(record)
+            await self.catalog.amend_tag(before, record)
         except StoreError as error:  # it counts all the same, for as long as this process runs
-            self.catalog.vet_tag(record)
+            self.catalog.vet_tag(before, record)
             log.warning("tag.not_kept", tag=record.tag, reason=str(error))
 
     async def _revalidated(
@@ -182,13 +182,13 @@ class Tags:
         if isinstance(decision, Keep) and decision.confirmed:
             now = self.manifests.clock()
             if counted.level != record.level:
-                await self._put(replace(counted, checked_at=now))
+                await self._amend(record, replace(counted, checked_at=now))
             else:
                 self.catalog.touch_tag(counted, now)
             source = "revalidated" if inquiry.attempts or inquiry.answers else "hit"
             return Served(manifest, source, finding.mirror)
         if not self.manifests.rules.have_vetted(record):
-            self.catalog.vet_tag(counted)
+            self.catalog.vet_tag(record, counted)
         moved = [r for r in decision.reports if r.event is Event.MOVE_REFUSED]
         why = "; ".join(map(str, moved)) or "; ".join(a.message for a in inquiry.attempts)
         return self._put_off(image, counted, manifest, why, told=bool(moved))

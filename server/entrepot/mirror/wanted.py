@@ -44,3 +44,7 @@ class Wanted:
     def title(self) -> str:
         """How a person would write it."""
         return f"{self.registry.name}/{self.repository}@{self.digest}"
+
+    def is_of(self, registry: str, repository: RepositoryName) -> bool:
+        """Whether mirrors are asked in that name, so that what they say goes for it."""
+        return (self.registry.name, self.repository) == (registry, repository)

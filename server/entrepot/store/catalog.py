@@ -51,6 +51,10 @@ _TAG = f"{_ALL_TAGS} WHERE registry = ? AND repository = ? AND tag = ?"
 _TAGS = f"{_ALL_TAGS} WHERE registry = ? AND repository = ? ORDER BY tag"
 _TAGS_OF = f"{_ALL_TAGS} WHERE digest = ? ORDER BY registry, repository, tag LIMIT ?"
 _PUT_TAG = "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_AMEND_TAG = """
+    UPDATE tags SET checked_at = ?, level = ?
+    WHERE registry = ? AND repository = ? AND tag = ? AND digest = ? AND checked_at <= ?
+"""
 _DELETE_TAG = "DELETE FROM tags WHERE registry = ? AND repository = ? AND tag = ?"
 # Not REPLACE: that would go past the triggers that keep the totals.
 _PUT_MANIFEST = """
@@ -196,18 +200,33 @@ class Catalog:
             [Statement(_PUT_TAG, [tag_row(record)])], lambda: self._remember(record)
         )
 
+    async def amend_tag(self, before: TagRecord, record: TagRecord) -> None:
+        """Keep another level or time of the same answer, unless the tag was written since `before`.
+
+        Whoever looked into it for a while may be behind an import, a removal or another answer.
+        """
+        guard = (*before.key, str(before.digest), before.checked_at)
+        row = (record.checked_at, record.level, *guard)
+        await self._committer.submit(
+            [Statement(_AMEND_TAG, [row])], lambda: self._tags.revise(before, record)
+        )
+
     def touch_tag(self, record: TagRecord, checked_at: float) -> None:
         """Note that a tag was found unchanged: at once in memory, on the disk some seconds later.
 
-        `checked_at` is seconds of the epoch.
+        `checked_at` is seconds of the epoch. Nothing happens if the tag was written meanwhile.
         """
-        self._tags.put(replace(record, checked_at=checked_at))
+        known = self._tags.get(record.key)
+        if known is not None and replace(known, checked_at=record.checked_at) != record:
+            return
+        if known is not None:
+            self._tags.put(replace(record, checked_at=checked_at))
         self._uses.tag_checked(record.key, checked_at)
         self._flush_later()
 
-    def vet_tag(self, record: TagRecord) -> None:
-        """Take in what a record on the disk counts for by the pins and policies of now."""
-        self._tags.put(record)
+    def vet_tag(self, before: TagRecord, record: TagRecord) -> None:
+        """Take in what `before` counts for by the pins and policies of now, if it still holds."""
+        self._tags.revise(before, record)
 
     async def delete_tag(self, key: TagKey) -> None:
         """Forget a tag, in memory and on the disk."""

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
+import structlog
+
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest, Hasher
 from entrepot.store.chunk import Chunk, Held
@@ -33,6 +35,8 @@ from entrepot.store.nofollow import (
 )
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
+
+log = structlog.get_logger(__name__)
 
 
 class Draft:
@@ -317,7 +321,8 @@ class Draft:
         """Make durable what is there, beside further writes; nothing to do when it is not due.
 
         A writer does not wait for this: fsync takes as long as the disk likes, and what it is for,
-        trust after a power cut, can come later than the bytes.
+        trust after a power cut, can come later than the bytes. A failure costs only that trust, or
+        it has the next write fail, so it is told in the log and to nobody else.
         """
         with self._gate.shared():
             with self._state:
@@ -326,6 +331,8 @@ class Draft:
                 self._syncing = True
             try:
                 self._sync()
+            except OSError as error:
+                log.warning("partial.not_synced", digest=str(self.digest), reason=str(error))
             finally:
                 self._syncing = False
                 self._synced_at = time.monotonic()
@@ -333,16 +340,22 @@ class Draft:
     def _sync(self) -> None:
         with self._state:
             self._note_size()
-            covered, self._unsynced = self._journal.records, 0
-        self._fsync_data()
-        if not self._reachable:
-            # every name on the way there: any of them may be new
-            for directory in (self._directory, *self._directory.parents[:3]):
-                fsync_directory(directory)
-            self._reachable = True
-        with self._state:
-            self._journal.append(Record(Kind.SYNC, covered))
-        self._journal.fsync()
+            covered, unsynced = self._journal.records, self._unsynced
+            self._unsynced = 0
+        try:
+            self._fsync_data()
+            if not self._reachable:
+                # every name on the way there: any of them may be new
+                for directory in (self._directory, *self._directory.parents[:3]):
+                    fsync_directory(directory)
+                self._reachable = True
+            with self._state:
+                self._journal.append(Record(Kind.SYNC, covered))
+            self._journal.fsync()
+        except BaseException:
+            with self._state:
+                self._unsynced += unsynced
+            raise
 
     def _fsync_data(self) -> None:
         """After a failed fsync the kernel counts the lost pages as clean: never ask it again."""

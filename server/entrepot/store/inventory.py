@@ -42,6 +42,20 @@ _UNTAGGED_AFTER = f"""{_MANIFESTS}
 """  # noqa: S608 - nothing in it comes from anybody
 _MANIFEST = f"{_MANIFESTS} WHERE digest = ?"
 
+_IN_REPOSITORY = """
+    WITH RECURSIVE up (digest, depth) AS (
+        SELECT ?, 0
+        UNION
+        SELECT links.manifest, depth + 1 FROM up JOIN links ON links.child = up.digest
+        WHERE depth < 4
+    ), named (registry, repository) AS (
+        SELECT registry, repository FROM up JOIN manifests ON manifests.digest = up.digest
+        UNION ALL
+        SELECT registry, repository FROM up JOIN tags ON tags.digest = up.digest
+    )
+    SELECT 1 FROM named WHERE registry = ? AND repository = ? LIMIT 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
@@ -114,6 +128,18 @@ class Inventory:
         for record in await self._records(rows):
             return record
         return None
+
+    async def belongs(self, name: str) -> bool:
+        """Whether it was got, tagged or listed under this very repository.
+
+        `image` finds a digest whoever it came for, which is not for everybody to know. Raises as
+        `image` does.
+        """
+        registry, repository, reference = _split(name)
+        if not reference.startswith("@"):
+            return True
+        digest = str(Digest.parse(reference[1:]))
+        return bool(await self._catalog.survey(_IN_REPOSITORY, digest, registry, repository))
 
     async def _records(self, rows: Rows) -> tuple[ImageRecord, ...]:
         roots = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
+from entrepot.errors import StoreError
 from entrepot.oci.digest import Digest
 from entrepot.store.catalog import Catalog
 from entrepot.store.database import Statement
@@ -52,7 +54,9 @@ def drop_referrers(catalog: Catalog, registry: str, repository: str, digest: Dig
 async def held_referrers(
     catalog: Catalog, registry: str, repository: str, digest: Digest
 ) -> ReferrerList | None:
-    """Give the list that is held, if any. Raises StoreError."""
+    """Give the list that is held, if any, as of the last change queued. Raises StoreError."""
+    with contextlib.suppress(StoreError):  # a disk that takes nothing may still be read
+        _ = await catalog.write([])
     for body, seen_at in await catalog.ask(_GET, registry, repository, str(digest)):
         return ReferrerList(registry, repository, digest, str(body).encode(), float(seen_at))
     return None

@@ -34,6 +34,11 @@ class TagMemory:
         while len(self._records) > self._capacity:
             self._records.popitem(last=False)
 
+    def revise(self, before: TagRecord, record: TagRecord) -> None:
+        """Remember `record` if `before` is what is remembered: it may be another, or none."""
+        if self._records.get(before.key) == before:
+            self.put(record)
+
     def drop(self, key: TagKey) -> None:
         """Forget a tag; it may have been unknown."""
         self.changes += 1

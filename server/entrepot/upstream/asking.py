@@ -69,6 +69,10 @@ class Asker:
             waits.append(self.quota.wait(now))
         return max(waits)
 
+    def spent(self, now: float) -> bool:
+        """Whether blobs are to come from others now, also what is on its way; see `Limits`."""
+        return self._gate.limits.spent(now)
+
     @asynccontextmanager
     async def asking(self, question: Question) -> AsyncIterator[Answer]:
         """Ask; the answer's connection and our turn are given back at the end of the block."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from entrepot.errors import BlockPage, MirrorFailed, MirrorLied
+from entrepot.errors import BlockPage, MirrorFailed, MirrorLied, OtherLength
 from entrepot.oci.mediatype import bare
 from entrepot.upstream.contentrange import parse_content_range
 
@@ -30,9 +30,9 @@ def judge_blob(
 ) -> BlobAnswer:
     """Judge a 200, 206 or 416 to a GET from `start` on.
 
-    MirrorLied for what cannot be true: a web page, an encoding, a length other than
-    `expected_size`, another range than the one asked for. MirrorFailed when the range was ignored
-    and too much would have to be thrown away.
+    MirrorLied for what cannot be true: a web page, an encoding, another range than the one asked
+    for; OtherLength, which is one, for a length other than `expected_size`. MirrorFailed when the
+    range was ignored and too much would have to be thrown away.
     """
     if bare(headers.get("Content-Type")) == "text/html":
         raise BlockPage(
@@ -43,14 +43,14 @@ def judge_blob(
         raise MirrorLied(f"sent a blob in a coding nobody asked for ({coding[:40]!r})")
     length = parse_length(headers.get("Content-Length"))
     if status == 416:
-        raise MirrorLied(f"says that the blob ends before byte {start}", status=status)
+        raise OtherLength(f"says that the blob ends before byte {start}", status=status)
     if status == 206:
         return _judge_part(headers, start, expected_size, length)
     _compare(length, expected_size)
     if start > MOST_DISCARDED_BYTES:
         raise MirrorFailed(f"ignores ranges, and {start} bytes are here already", status=status)
     if length is not None and length < start:
-        raise MirrorLied(f"the blob has {length} bytes there, but more than that are here already")
+        raise OtherLength(f"the blob has {length} bytes there, but more than that are here already")
     size = length if length is not None else expected_size
     return BlobAnswer(size, skip=start, stop=size)
 
@@ -78,4 +78,4 @@ def _judge_part(
 
 def _compare(size: int | None, expected_size: int | None) -> None:
     if size is not None and expected_size is not None and size != expected_size:
-        raise MirrorLied(f"the blob has {size} bytes there instead of {expected_size}")
+        raise OtherLength(f"the blob has {size} bytes there instead of {expected_size}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from ssl import SSLCertVerificationError, SSLError
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp_socks import ProxyConnector, ProxyType
 from python_socks import ProxyConnectionError, ProxyError
@@ -34,17 +36,25 @@ def connector(route: Route, socks: str | None, tls: ssl.SSLContext) -> aiohttp.T
     """
     family = _FAMILIES[route.family]
     if socks is not None:
-        return _SocksConnector(URL(socks), family, tls)
+        return SocksConnector(URL(socks), family, tls)
     resolver = PinnedResolver(route.addresses) if route.addresses else Resolver()
     return aiohttp.TCPConnector(ssl=tls, limit=0, resolver=resolver, family=family)
 
 
-class _SocksConnector(ProxyConnector):
+class SocksConnector(ProxyConnector):
     """Looks up the proxy's own name where a dead name server holds up nothing else (P28)."""
 
-    def __init__(self, proxy: URL, family: socket.AddressFamily, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        proxy: URL,
+        family: socket.AddressFamily,
+        tls: ssl.SSLContext,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """`resolver` is for the proxy's own name alone."""
         self._proxy_name = proxy.host or ""
         self._proxy_family = family
+        self._proxy_resolver = resolver or Resolver()
         super().__init__(
             host=self._proxy_name,
             port=proxy.port or _SOCKS_PORT,
@@ -82,9 +92,20 @@ class _SocksConnector(ProxyConnector):
     async def _connect(
         self, host: str, port: int, tls: ssl.SSLContext | None
     ) -> tuple[asyncio.Transport, ResponseHandler]:
+        """By the first of the proxy's addresses that takes connections: many listen at one only."""
+        resolver, name = self._proxy_resolver, self._proxy_name
         try:
-            found = await Resolver().resolve(self._proxy_name, self._proxy_port, self._proxy_family)
+            found = await resolver.resolve(name, self._proxy_port, self._proxy_family)
         except OSError as error:
             raise ConnectFailure("no such host: that of the proxy") from error
-        self._proxy_host = found[0]["host"]
+        *others, last = (address["host"] for address in found)
+        for address in others:
+            with suppress(ProxyConnectionError):
+                return await self._connect_by(address, host, port, tls)
+        return await self._connect_by(last, host, port, tls)
+
+    async def _connect_by(
+        self, proxy: str, host: str, port: int, tls: ssl.SSLContext | None
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        self._proxy_host = proxy  # read before the first await
         return await super()._connect_via_proxy(host, port, tls)

@@ -19,7 +19,8 @@ BUSY_S = 1.0
 class Gate:
     """The limits of one mirror at work. `limits` and `pace` also want to hear of what passes.
 
-    A quarter of the places is kept from blobs, so that a long transfer never holds up a manifest.
+    A quarter of the places, and one at least where there are two, is kept from blobs, so that a
+    long transfer never holds up a manifest.
     """
 
     def __init__(self, settings: LimitSettings) -> None:
@@ -27,7 +28,8 @@ class Gate:
         self.pace = Pace(settings.bandwidth)
         self._concurrency = settings.concurrency
         self._places = asyncio.Semaphore(settings.concurrency)
-        self._streams = asyncio.Semaphore(settings.concurrency - settings.concurrency // 4)
+        kept = max(1, settings.concurrency // 4)
+        self._streams = asyncio.Semaphore(max(1, settings.concurrency - kept))
 
     async def enter(self, kind: Kind, *, stream: bool = False) -> Slot:
         """Wait for a turn, and count the request; the slot is to be released when it is over.

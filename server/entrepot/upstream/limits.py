@@ -91,6 +91,10 @@ class Limits:
         if self._bytes is not None:
             self._bytes.record(count, now)
 
+    def spent(self, now: float) -> bool:
+        """Whether as many bytes of blobs have come as may come in their time."""
+        return self._bytes is not None and self._bytes.wait(now) > 0
+
     def answered(self, status: int, now: float) -> None:
         """Count an answer if it is one of those that mirrors ban for."""
         if self._failures is not None and (status in {403, 404, 429} or status >= 500):

@@ -150,6 +150,10 @@ class MirrorClient:
         """Tell the seconds until a question may be sent, by all that is known; 0 for now."""
         return self._asker.ready_in(now, kind)
 
+    def spent(self, now: float) -> bool:
+        """Whether as many bytes of blobs have come from it as may come in their time."""
+        return self._asker.spent(now)
+
     def silence(self, elapsed_s: float) -> MirrorSilent:
         """Make the error for a question that its asker gave up on after so long.
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from entrepot.errors import AllFailed, BlobUnknown
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
-from entrepot.oci.reference import Tag
+from entrepot.oci.reference import RepositoryName, Tag
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, mirroring, read_all
@@ -199,6 +200,61 @@ async def test_a_blob_that_cannot_be_had_is_held_by_nobody(tmp_path: Path) -> No
 
 
 @pytest.mark.rule("P30")
+@pytest.mark.rule("F-9")
+async def test_a_blob_that_no_mirror_has_is_not_asked_for_again_at_once(tmp_path: Path) -> None:
+    """Nodes try again and again, and mirrors ban for a hundred 404s."""
+    layer_bytes = blob(1000, "later")
+    digest = Digest.of(layer_bytes)
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        for ask in (layer.blobs.open, layer.blobs.stat, layer.blobs.open, layer.blobs.fetch):
+            with pytest.raises(BlobUnknown, match="not found on mirror0"):
+                await ask(PAUSE, digest, layer.deadline())
+            await layer.fills.settled()
+        assert len(registry.requests) == 1
+        registry.put_blob("pause", layer_bytes)
+        layer.clock.now += 31
+        assert await read_all(await layer.blobs.open(PAUSE, digest, layer.deadline())) == (
+            layer_bytes
+        )
+
+
+@pytest.mark.rule("F-9", "E-3")
+async def test_a_blob_that_could_not_be_asked_for_is_not_remembered_as_absent(
+    tmp_path: Path,
+) -> None:
+    layer_bytes = blob(1000, "here")
+    digest = Digest.of(layer_bytes)
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", layer_bytes)
+        registry.fault(Fault("status", status=403))
+        with pytest.raises(AllFailed):
+            await layer.blobs.open(PAUSE, digest, layer.deadline())
+        await layer.fills.settled()
+        assert await read_all(await layer.blobs.open(PAUSE, digest, layer.deadline())) == (
+            layer_bytes
+        )
+
+
+@pytest.mark.rule("P14", "E-3")
+async def test_who_joins_a_download_in_another_name_does_not_get_that_names_404(
+    tmp_path: Path,
+) -> None:
+    layer_bytes = blob(1000, "shared")
+    digest = Digest.of(layer_bytes)
+    other = replace(PAUSE, repository=RepositoryName("other"), client_repository="other")
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_blob("pause", layer_bytes)
+        registry.fault(Fault("slow_headers", path="/other/", delay=0.2))
+        first = asyncio.ensure_future(  # noqa: TID251 - awaited below
+            layer.blobs.open(other, digest, layer.deadline())
+        )
+        await registry.until_asked("/other/")
+        reader = await layer.blobs.open(PAUSE, digest, layer.deadline())
+        assert await read_all(reader) == layer_bytes
+        with pytest.raises(BlobUnknown):
+            await first
+
+
 async def test_what_the_disk_does_not_give_comes_from_a_mirror(tmp_path: Path) -> None:
     """With a file where its directory should be it can be read as little as from a broken disk."""
     async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:

@@ -94,7 +94,7 @@ class Cache:
             told=lambda _: None,
             wanted=lambda: 0,
         )
-        return [(one.name, one.bytes) for one in await evictor.stalest(most)]
+        return [(", ".join(one.names), one.bytes) for one in await evictor.stalest(most)]
 
     async def has(self, *names: str) -> list[str]:
         """Those of `names` that are there, by the catalog and by the disk, which must agree."""

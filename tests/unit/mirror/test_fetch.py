@@ -40,6 +40,22 @@ async def test_a_large_blob_comes_from_all_mirrors_that_have_it(tmp_path: Path) 
         assert sum(sent) < 1.25 * len(LARGE)  # what is cut off mid-way is in flight on loopback
 
 
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_mirror_that_has_given_what_it_may_is_relieved_by_one_that_has_the_blob(
+    tmp_path: Path, others: int
+) -> None:
+    """In the middle, and only then: with nobody to go on, what has begun is brought to its end."""
+    async with AsyncExitStack() as stack:
+        mirrors = await fakes(stack, 1, 48 * MIB) + await fakes(stack, others, 16 * MIB)
+        limited = {"url": mirrors[0].url, "limits": {"bytes": "4MiB/2h"}}
+        urls = [mirror.url for mirror in mirrors[1:]]
+        layer = await stack.enter_async_context(mirroring(tmp_path, limited, *urls))
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert await read_all(reader) == LARGE
+        sent = [mirror.bytes_sent("/blobs/") for mirror in mirrors]
+        assert sent[0] == len(LARGE) if not others else sent[0] < 12 * MIB < sent[1]
+
+
 async def test_a_mirror_that_has_not_got_it_is_asked_once(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         first, second = await fakes(stack, 2, 24 * MIB)

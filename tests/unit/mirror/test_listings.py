@@ -133,3 +133,17 @@ def test_only_the_wanted_type_is_left() -> None:
     assert json.loads(filtered_referrers(body, "b"))["manifests"] == [{"artifactType": "b"}]
     with pytest.raises(ValueError, match="index"):
         filtered_referrers(b"[]", "b")
+
+
+@pytest.mark.rule("F-9", "N-3")
+async def test_lists_that_no_mirror_has_are_not_asked_for_again_at_once(tmp_path: Path) -> None:
+    async with FakeRegistry(referrers=False) as registry, mirroring(tmp_path, registry.url) as one:
+        for _ in range(3):
+            with pytest.raises(NameUnknown):
+                await one.listings.tags(PAUSE, one.deadline())
+            body, _ = await one.listings.referrers(PAUSE, Digest.of(b"x"), one.deadline())
+            assert body == EMPTY_INDEX
+        assert len(registry.asked("/tags/list")) == len(registry.asked("/referrers/")) == 1
+        registry.put_image("pause", "3.1", image("later"))
+        one.clock.now += 31
+        assert await one.listings.tags(PAUSE, one.deadline()) == (("3.1",), "")

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from entrepot.mirror.lookahead import LookAhead
+from entrepot.mirror.names import NameTable
+from entrepot.mirror.prefetch import Means
 from entrepot.mirror.watermarks import Limits
 from entrepot.oci.digest import Digest
 from fakes.images import Image, image, index, sha256
 from fakes.registry import FakeRegistry, Fault
-from mirroring import PAUSE, Mirroring, mirroring, read_all
+from mirroring import PAUSE, REGISTRY, Mirroring, mirroring, read_all
 
 PARTS = [image("p", platform=each) for each in ("linux/amd64", "linux/arm64/v8", "linux/s390x")]
 NEXT = [image("n", platform=each) for each in ("linux/amd64", "linux/arm64/v8", "linux/s390x")]
@@ -42,7 +44,7 @@ async def looking(
 ) -> AsyncIterator[tuple[Mirroring, LookAhead]]:
     async with mirroring(path, mirror.url, limits=limits) as mirrored:
         ahead = LookAhead(mirrored.fills)
-        ahead.follow(mirrored.blobs, 5.0)
+        ahead.follow(Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0))
         ahead.courtesy.quiet_s = 0.0
         mirrored.outbound.on_offline(ahead.interrupt)
         try:
@@ -196,7 +198,7 @@ async def test_turned_off_it_begins_nothing_more(tmp_path: Path, mirror: FakeReg
     async with looking(tmp_path, mirror) as (mirrored, ahead):
         await mirrored.manifests.get(PAUSE, BIG.digest, mirrored.deadline())
         mirror.clear()
-        ahead.follow(None, 5.0)
+        ahead.follow(None)
         await serve(mirrored, ahead, BIG.digest)
         await ahead.settled()
         assert mirror.requests == []

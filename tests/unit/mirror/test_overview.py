@@ -13,7 +13,9 @@ from entrepot.mirror.names import NameTable
 from entrepot.mirror.overview import Overview
 from entrepot.mirror.wanted import Wanted
 from entrepot.oci.digest import Digest
-from fakes.images import blob
+from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.store.record import ManifestRecord, TagRecord
+from fakes.images import Image, blob, image
 from fakes.registry import FakeRegistry, Fault
 from mirroring import PAUSE, REGISTRY, Mirroring, mirroring
 from unit.web.serving import until
@@ -73,3 +75,33 @@ async def test_the_disk_is_told(tmp_path: Path) -> None:
         whole = plain(await overview(layer).whole())
         assert whole["disk"]["blobs"] == 1
         assert whole["hour"] == whole["day"] == []
+
+
+async def test_what_would_go_first_has_no_private_name_for_strangers(tmp_path: Path) -> None:
+    """The same image is public by one name and private by another; a third one is private only."""
+    async with mirroring(tmp_path, "http://127.0.0.1:9") as layer:
+        await _kept(layer, image("both"), f"{REGISTRY}/hidden:1", "open.example/known:1")
+        await _kept(layer, image("alone"), f"{REGISTRY}/alone:1")
+        looking = overview(layer, frozenset({REGISTRY}))
+
+        async def going(*, insider: bool) -> set[str]:
+            whole = plain(await looking.whole(insider=insider))
+            return {one["name"] for one in whole["next_to_go"]}
+
+        assert await going(insider=False) == {"open.example/known:1"}
+        both = f"open.example/known:1, {REGISTRY}/hidden:1"
+        assert await going(insider=True) == {both, f"{REGISTRY}/alone:1"}
+
+
+async def _kept(layer: Mirroring, one: Image, *names: str) -> None:
+    """Have an image under these names, not used for long."""
+    room = layer.fills.room
+    await room.store.put(one.digest, one.manifest, public=True)
+    size = len(one.manifest)
+    for name in names:
+        registry, _, rest = name.partition("/")
+        repository, _, tag = rest.partition(":")
+        at = (registry, RepositoryName(repository))
+        record = ManifestRecord(one.digest, one.media_type, size, "m", *at, used_at=1.0)
+        tagged = TagRecord(*at, Tag(tag), one.digest, one.media_type, size, 1.0, "m")
+        await room.catalog.record(record, (), tagged)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.mirror.names import NameTable
-from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.prefetch import Means, Prefetch
 from entrepot.mirror.prefetchjob import Job, Order, State
 from entrepot.mirror.watermarks import Limits
 from fakes.fault import Fault
@@ -45,7 +45,7 @@ async def fetching(
         rests = Rests()
         names = NameTable({REGISTRY: ["short"]})
         prefetch = Prefetch(
-            names, mirrored.tags, mirrored.blobs, 5.0, rests_s=(1.0, 2.0), sleep=rests
+            Means(names, mirrored.tags, mirrored.blobs, 5.0), rests_s=(1.0, 2.0), sleep=rests
         )
         prefetch.courtesy.quiet_s = 0.0
         try:

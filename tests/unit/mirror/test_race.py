@@ -17,11 +17,13 @@ from entrepot.errors import (
     Offline,
 )
 from entrepot.metrics import Metrics
+from entrepot.mirror import race
 from entrepot.mirror.race import Race, Won, exhausted
 from entrepot.mirror.registry import asking_order
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.upstream import gate
 from entrepot.upstream.mirror import MirrorClient
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
@@ -41,7 +43,7 @@ async def run(
     async def ask(mirror: MirrorClient) -> Manifest:
         return await mirror.get_manifest(PAUSE, TAG)
 
-    race: Race[Manifest] = Race(
+    contest: Race[Manifest] = Race(
         order=asking_order(layer.registry.mirrors, PAUSE, now),
         repository=PAUSE,
         ask=ask,
@@ -49,7 +51,7 @@ async def run(
         deadline=now + within_s,
         metrics=Metrics(),
     )
-    return await race.run(), race.attempts
+    return await contest.run(), contest.attempts
 
 
 async def test_the_first_mirror_in_order_is_asked_alone_while_it_answers(tmp_path: Path) -> None:
@@ -215,6 +217,26 @@ async def test_a_limit_of_our_own_is_waited_for_when_nobody_else_can_answer(
                 digest = Digest.of(blob(3 << 20, seed))
                 reader = await layer.blobs.open(IMAGE, digest, layer.deadline(20.0))
                 assert await read_all(reader) == blob(3 << 20, seed)
+
+
+async def test_a_place_is_waited_for_as_long_as_the_deadline_lets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than a question waits at the gate by itself, and however often others come first."""
+    monkeypatch.setattr(gate, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(race, "BUSY_S", 0.01)
+    monkeypatch.setattr(gate, "BUSY_S", 0.01)
+    large, small = blob(4 << 20, "large"), blob(1 << 20, "small")
+    async with FakeRegistry() as registry:
+        for one in (large, small):
+            registry.put_blob("pause", one)
+        registry.fault(Fault("stall", path=str(Digest.of(large)), after_bytes=1 << 20))
+        alone = {"url": registry.url, "limits": {"concurrency": 1}}
+        async with mirroring(tmp_path, alone, stall_s=1.0, give_up_s=5.0) as layer:
+            first = await layer.blobs.open(IMAGE, Digest.of(large), layer.deadline())
+            second = await layer.blobs.open(IMAGE, Digest.of(small), layer.deadline())
+            assert await read_all(second) == small
+            assert await read_all(first) == large
 
 
 async def test_offline_nobody_is_asked(tmp_path: Path) -> None:

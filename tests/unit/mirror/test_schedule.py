@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from entrepot.mirror.names import NameTable
-from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.prefetch import Means, Prefetch
 from entrepot.mirror.prefetchjob import Order
-from entrepot.mirror.schedule import Appointment, keep_appointments, next_time
+from entrepot.mirror.schedule import Appointment, Schedule, keep_appointments, next_time
 from entrepot.tasks import TaskOwner
 from mirroring import REGISTRY, mirroring
 
@@ -58,7 +58,7 @@ class Clock:
 
 async def test_orders_are_started_when_their_time_has_come(tmp_path: Path) -> None:
     async with mirroring(tmp_path, offline=True) as mirrored:
-        prefetch = Prefetch(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0)
+        prefetch = Prefetch(Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0))
         one = Appointment((13 * 60, 14 * 60), Order(("one",), (), "schedule"))
         two = Appointment((13 * 60 + 30,), Order(("two",), (), "schedule"))
         clock = Clock(DAY.replace(hour=15))
@@ -76,7 +76,7 @@ async def test_one_that_still_runs_is_not_started_again(tmp_path: Path) -> None:
 
     async with mirroring(tmp_path, "http://127.0.0.1:9") as mirrored:
         prefetch = Prefetch(
-            NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0, sleep=forever
+            Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0), sleep=forever
         )
         order = Order((f"{REGISTRY}/a:1",), (), "schedule")
         clock = Clock(DAY + timedelta(days=2))
@@ -91,6 +91,25 @@ async def test_one_that_still_runs_is_not_started_again(tmp_path: Path) -> None:
 
 async def test_without_appointments_there_is_nothing_to_wait_for(tmp_path: Path) -> None:
     async with mirroring(tmp_path, offline=True) as mirrored:
-        prefetch = Prefetch(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0)
+        prefetch = Prefetch(Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0))
         await keep_appointments(prefetch, [])
+        await prefetch.aclose()
+
+
+async def test_a_schedule_follows_and_leaves_alone_what_is_the_same(tmp_path: Path) -> None:
+    async with mirroring(tmp_path, offline=True) as mirrored:
+        prefetch = Prefetch(Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0))
+        schedule = Schedule(prefetch)
+        schedule.follow([])
+        one = Appointment((60,), Order(("one",), (), "schedule"))
+        schedule.follow([one])
+        keeping = schedule.keeping
+        assert keeping is not None
+        schedule.follow([Appointment((60,), Order(("one",), (), "schedule"))])
+        assert schedule.keeping is keeping
+        schedule.follow([Appointment((61,), one.order)])
+        assert schedule.keeping is not keeping
+        await asyncio.wait([keeping])
+        assert keeping.cancelled()
+        await schedule.aclose()
         await prefetch.aclose()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from entrepot.errors import AllFailed, ManifestUnknown
 from entrepot.oci.reference import Tag
+from entrepot.store.record import TagRecord
 from fakes.images import image, index
 from fakes.registry import FakeRegistry, Fault
 from fakes.schema1 import signed_manifest
-from mirroring import PAUSE, Mirroring, mirroring
+from mirroring import PAUSE, REGISTRY, Mirroring, mirroring
+from unit.mirror.trusting import rules
 
 TAG = Tag("3.1")
 OLD = image("old")
@@ -209,3 +212,47 @@ async def test_an_asker_that_leaves_takes_nothing_with_it(tmp_path: Path) -> Non
         first.cancel()
         assert await second == "miss"
         assert len(registry.requests) == 1
+
+
+async def written_meanwhile(layer: Mirroring) -> TagRecord:
+    """What an import does while somebody looks into the tag."""
+    before = layer.catalog.peek_tag(REGISTRY, PAUSE.repository, TAG)
+    assert before is not None
+    after = replace(before, digest=NEW.digest, mirror="import", checked_at=layer.clock.now)
+    await layer.catalog.put_tag(after)
+    return after
+
+
+async def test_a_record_that_is_held_against_new_rules_does_not_undo_a_newer_one(
+    tmp_path: Path,
+) -> None:
+    busy = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)"
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", OLD)
+        await source(layer)
+        layer.manifests.rules = rules("first warn")
+        layer.manifests.memory.drop(OLD.digest)
+        async with asyncio.TaskGroup() as group:
+            _ = group.create_task(layer.catalog.ask(f"{busy} SELECT max(i) FROM n"))
+            looking = group.create_task(source(layer))  # its look into the catalog is behind that
+            await asyncio.sleep(0)
+            after = await written_meanwhile(layer)
+            assert not looking.done()
+        assert layer.catalog.peek_tag(REGISTRY, PAUSE.repository, TAG) == after
+
+
+async def test_a_confirmation_does_not_undo_what_was_written_while_mirrors_were_asked(
+    tmp_path: Path,
+) -> None:
+    async with FakeRegistry() as registry, mirroring(tmp_path, registry.url) as layer:
+        registry.put_image("pause", "3.1", OLD)
+        await source(layer)
+        layer.clock.now += 301
+        registry.clear()
+        registry.fault(Fault("slow_headers", delay=0.2))
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(source(layer))
+            await registry.until_asked("/manifests/3.1")
+            after = await written_meanwhile(layer)
+        assert looking.result() == "revalidated"
+        assert layer.catalog.peek_tag(REGISTRY, PAUSE.repository, TAG) == after

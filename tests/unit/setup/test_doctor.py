@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.setup.client import CLIENTS
 from entrepot.setup.doctor import doctor_script
+from entrepot.setup.script import setup_script
 from fakes.images import image, index
 from fakes.registry import FakeRegistry
 from programs import require_program
@@ -117,6 +119,14 @@ async def test_a_list_of_capabilities_over_several_lines(
         )
         mended = tomllib.loads(patient.node.text(HOSTS))["host"][patient.mirror]
         assert mended == {"capabilities": ["pull", "resolve"], "dial_timeout": "1s"}
+
+
+async def test_a_mirror_that_wants_a_password_is_no_finding(tmp_path: Path) -> None:
+    """The node has it in hosts.toml; this does not look for it there."""
+    async with FakeRegistry(basic_auth=("alice", "secret")) as mirror:
+        patient = Patient(Node(tmp_path), mirror.url)
+        patient.hosts += f'  [host."{mirror.url}".header]\n    Authorization = "Basic YTpi"\n'
+        assert await patient.findings() == {}
 
 
 def nothing(patient: Patient) -> None:
@@ -265,9 +275,51 @@ def nothing_of_containerd(patient: Patient) -> None:
     patient.node.put("/etc/docker/daemon.json", f'{{"registry-mirrors": ["{url}"]}}')
 
 
+def microk8s_as_it_comes(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    mine = '[host."https://registry-1.docker.io"]\n'
+    patient.node.put("/var/snap/microk8s/current/args/certs.d/docker.io/hosts.toml", mine)
+
+
+def an_image_where_microk8s_does_not_look(patient: Patient) -> None:
+    """The night that this project began with."""
+    microk8s_as_it_comes(patient)
+    patient.node.put("/var/snap/microk8s/current/args/certs.d/a/hosts.toml", patient.mirror)
+    program = patient.node.root.parent / "bin" / "microk8s"
+    there = "case $3 in default) echo k8s.gcr.io/pause:3.1; echo docker.io/mine:1 ;; esac"
+    program.write_text(f'#!/bin/sh\n[ "$1 $2" = "ctr --namespace" ] || exit 1\n{there}\n')
+    program.chmod(0o755)
+
+
+def k0s_as_it_comes(patient: Patient) -> None:
+    nothing_of_containerd(patient)
+    (patient.node.root / "var/lib/k0s").mkdir(parents=True)
+
+
+def k0s_without_a_path(patient: Patient) -> None:
+    k0s_as_it_comes(patient)
+    patient.node.put("/etc/k0s/certs.d/k8s.gcr.io/hosts.toml", f'[host."{patient.mirror}"]\n')
+
+
+def k0s_of_another_mirror(patient: Patient) -> None:
+    k0s_as_it_comes(patient)
+    patient.node.put("/etc/k0s/certs.d/k8s.gcr.io/hosts.toml", '[host."http://m:5000"]\n')
+    patient.node.put("/etc/k0s/containerd.d/a.toml", '  config_path = "/etc/k0s/certs.d"\n')
+
+
 def old_registries_conf(patient: Patient) -> None:
     patient.node.put("/etc/containers/registries.conf", "[registries.search]\n")
     patient.node.put("/etc/containers/registries.conf.d/a.conf", "\n")
+
+
+@pytest.mark.parametrize("name", ["microk8s", "k0s"])
+async def test_a_healthy_node_with_a_containerd_of_its_own(name: str, patient: Patient) -> None:
+    """Set up by our own script; and not said to have no runtime at all."""
+    (microk8s_as_it_comes if name == "microk8s" else k0s_as_it_comes)(patient)
+    patient.node.program("curl", "{}")
+    await patient.node.run(setup_script(CLIENTS[name], wish(patient.mirror)), "--version", "1.31.0")
+    (patient.node.root.parent / "bin/curl").unlink()
+    assert await patient.findings() == {}
 
 
 async def test_a_healthy_node_with_docker_alone(patient: Patient) -> None:
@@ -303,6 +355,11 @@ PLANTED: dict[Callable[[Patient], None], set[str]] = {
     image_repository: {"sandbox-not-moved"},
     k3s_reads_nothing: {"k3s-ignores"},
     k3s_of_another_mirror: {"mirror-unused"},
+    microk8s_as_it_comes: {"mirror-unused"},
+    an_image_where_microk8s_does_not_look: {"wrong-namespace"},
+    k0s_as_it_comes: {"no-mirror"},
+    k0s_without_a_path: {"config-path-unset"},
+    k0s_of_another_mirror: {"mirror-unused"},
     docker_without_a_mirror: {"no-mirror"},
     docker_without_a_scheme: {"docker-scheme"},
     docker_with_a_path: {"docker-path"},
@@ -344,6 +401,8 @@ async def test_a_node_without_any_runtime(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no-runtime"):
         await node.run(script)
     assert "IMAGE" in await node.run(doctor_script(None), "--help")
+    (node.root / "var/snap/microk8s/current/args").mkdir(parents=True)
+    assert "nothing wrong was found" in await node.run(script)
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])

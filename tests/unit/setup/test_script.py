@@ -104,6 +104,16 @@ async def test_a_mirror_that_answers_is_enough(tmp_path: Path) -> None:
     assert "Now: systemctl restart containerd" in said
 
 
+async def test_a_mirror_that_wants_a_password_answers(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.containerd("1.7.5")
+    async with FakeRegistry(basic_auth=("alice", "secret")) as mirror:
+        address = mirror.url.removeprefix("http://")
+        said = await node.run(script("containerd", wish(address)))
+    assert f"{mirror.url} answers, and wants a password" in said
+    assert "Now: systemctl restart containerd" in said
+
+
 async def test_half_a_script_does_nothing(node: Node) -> None:
     """A download that broke off ends before the last line, the only one that calls anything."""
     node.containerd("1.7.5")

@@ -147,6 +147,42 @@ async def test_an_older_touch_does_not_undo_a_newer_record(catalog: Catalog, pat
     assert await reopened(path) == (tag(at=200.0),)
 
 
+async def test_what_was_read_before_does_not_undo_what_was_written_since(
+    catalog: Catalog, path: Path
+) -> None:
+    before, since = tag(at=100.0), replace(tag(at=200.0), digest=Digest.parse(f"sha256:{'b' * 64}"))
+    await catalog.put_tag(before)
+    await catalog.put_tag(since)
+    catalog.vet_tag(before, replace(before, vetted=7))
+    catalog.touch_tag(before, 300.0)
+    await catalog.amend_tag(before, replace(before, level=3))
+    assert catalog.peek_tag(K8S, PAUSE, before.tag) == since
+    await catalog.aclose()
+    assert await reopened(path) == (since,)
+
+
+async def test_what_was_read_before_does_not_bring_back_what_was_deleted(
+    catalog: Catalog, path: Path
+) -> None:
+    await catalog.put_tag(tag())
+    await catalog.delete_tag(tag().key)
+    catalog.vet_tag(tag(), replace(tag(), vetted=7))
+    catalog.touch_tag(tag(), 300.0)
+    await catalog.amend_tag(tag(), replace(tag(), level=3))
+    assert catalog.peek_tag(K8S, PAUSE, tag().tag) is None
+    await catalog.aclose()
+    assert await reopened(path) == ()
+
+
+async def test_another_level_is_here_and_on_the_disk(catalog: Catalog, path: Path) -> None:
+    await catalog.put_tag(tag(at=100.0))
+    after = replace(tag(at=150.0), level=3)
+    await catalog.amend_tag(tag(at=100.0), after)
+    assert catalog.peek_tag(K8S, PAUSE, tag().tag) == after
+    await catalog.aclose()
+    assert await reopened(path) == (after,)
+
+
 async def test_a_cancelled_put_leaves_memory_and_disk_agreed(catalog: Catalog, path: Path) -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(catalog.put_tag(tag()))

@@ -6,11 +6,14 @@ The same through real proxies: tests/integration/test_proxies.py.
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
 from yarl import URL
 
@@ -18,6 +21,8 @@ from connecting import connected
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import MirrorUnreachable
 from entrepot.oci.reference import RepositoryName, Tag
+from entrepot.upstream.connectors import SocksConnector
+from entrepot.upstream.resolver import PinnedResolver
 from entrepot.upstream.transport import Transport
 from fakes.images import image
 from fakes.registry import FakeRegistry
@@ -95,6 +100,21 @@ async def socks(
         server.close()
         await server.wait_closed()
         await asyncio.gather(*(task for task in proxy._busy if task is not None))
+
+
+async def test_a_proxy_that_listens_at_one_of_its_addresses_is_found() -> None:
+    """As localhost does, which is ::1 first: most proxies listen at 127.0.0.1 only."""
+    tls = ssl.create_default_context()
+    async with FakeRegistry() as registry, socks(registry.port) as proxy:
+        registry.put_image("pause", "3.1", image(1))
+        addresses = PinnedResolver(["127.0.0.2", "127.0.0.1"])
+        url = URL(f"socks5://proxy.example:{URL('//' + proxy.url).port}")
+        pool = SocksConnector(url, socket.AF_UNSPEC, tls, addresses)
+        async with (
+            aiohttp.ClientSession(connector=pool) as session,
+            session.get("http://registry.example:5000/v2/") as answer,
+        ):
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])

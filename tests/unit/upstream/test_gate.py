@@ -67,6 +67,11 @@ async def test_streams_leave_places_for_manifests(monkeypatch: pytest.MonkeyPatc
     assert (gate._places._value, gate._streams._value) == (4, 3)
 
 
+@pytest.mark.parametrize(("places", "streams"), [(1, 1), (2, 1), (3, 2), (4, 3), (16, 12)])
+def test_one_place_in_four_is_not_for_blobs_and_one_of_few(places: int, streams: int) -> None:
+    assert Gate(settings(concurrency=places))._streams._value == streams
+
+
 async def test_one_place_serves_both() -> None:
     gate = Gate(settings(concurrency=1))
     (await gate.enter(Kind.BLOB, stream=True)).release()

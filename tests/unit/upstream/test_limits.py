@@ -70,6 +70,10 @@ def test_without_settings_there_is_no_limit() -> None:
 
 def test_requests_count_for_every_kind_and_bytes_for_blobs() -> None:
     some = limits(requests_per_minute=2, bytes="1KiB/2h")
+    some.received(1023, 0)
+    assert not some.spent(0)
+    some.received(1, 0)
+    assert (some.spent(0), some.spent(7199), some.spent(7200)) == (True, True, False)
     some.received(1024, 0)
     assert [some.wait(kind, 0) for kind in Kind] == [0, 0, 7200, 0]
     some.asked(0)

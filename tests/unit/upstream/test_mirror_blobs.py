@@ -148,11 +148,11 @@ async def test_an_early_end_tells_how_much_is_missing() -> None:
 
 @pytest.mark.rule("T-2")
 async def test_a_body_that_stands_still_is_given_up() -> None:
-    async with FakeRegistry() as registry, connected(registry.url, stall_s=0.1) as mirror:
+    async with FakeRegistry() as registry, connected(registry.url, stall_s=0.5) as mirror:
         digest = registry.put_blob("pause", blob(1000))
         registry.fault(Fault("stall", after_bytes=400, times=2))
         stream = await mirror.open_blob(PAUSE, digest)
-        with pytest.raises(MirrorSilent, match=r"nothing for 0\.1 s at byte 400"):
+        with pytest.raises(MirrorSilent, match=r"nothing for 0\.5 s at byte 400"):
             await everything(stream)
         registry.put_image("pause", "3.1", image(1))
         with pytest.raises(MirrorSilent):

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from entrepot.metrics import Metrics
 from entrepot.mirror.names import NameTable
-from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.prefetch import Means, Prefetch
 from entrepot.web.admin import admin_application
 from entrepot.web.guard import Guard
 from entrepot.web.prefetchapi import PrefetchApi
@@ -44,7 +44,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with FakeRegistry() as mirror, mirroring(tmp_path, mirror.url) as mirrored:
         mirror.put_image("pause", "1", image("one", layers=(1_000_000,)))
         prefetch = Prefetch(
-            NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0, rests_s=()
+            Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0), rests_s=()
         )
         prefetch.courtesy.quiet_s = 0.0
         api = PrefetchApi(prefetch)

@@ -60,3 +60,6 @@ fetch() {
   fi
 }
 accept='Accept: application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json'
+
+# wants_password: whether what `fetch` complained of, in $stage/complaint, is only that.
+wants_password() { grep -qE 'error: 401|401 Unauthorized' "$stage/complaint"; }

@@ -42,17 +42,23 @@ sandbox_key() {
 }
 
 look_at_namespaces() {
-  has ctr && [ -S "$address" ] || return 0
-  ctr --address "$address" --namespace default images list -q 2>/dev/null >"$stage/elsewhere" || return 0
+  if has ctr && [ -S "$address" ]; then look_into_default "ctr --address $address" ctr; fi
+}
+
+# look_into_default COMMAND SHOWN: COMMAND is how the containerd in question is asked for its images,
+# SHOWN how a person would.
+look_into_default() {
+  $1 --namespace default images list -q >"$stage/elsewhere" 2>/dev/null || return 0
+  $1 --namespace k8s.io images list -q >"$stage/in-place" 2>/dev/null || return 0
   while read -r image; do
     case $image in
       *@sha256:* | sha256:*) continue ;;
-      k8s.gcr.io/* | registry.k8s.io/* | "$sandbox") ;;
+      k8s.gcr.io/* | registry.k8s.io/* | "${sandbox:-none}") ;;
       *) continue ;;
     esac
-    if ! grep -qxF "$image" "$stage/images"; then
+    if ! grep -qxF "$image" "$stage/in-place"; then
       found wrong-namespace "$image is in containerd's namespace default, where no kubelet looks (it looks in k8s.io)" \
-        "ctr -n default images export - $image | ctr -n k8s.io images import -"
+        "$2 -n default images export - $image | $2 -n k8s.io images import -"
     fi
   done <"$stage/elsewhere"
 }
@@ -70,6 +76,8 @@ look_at_mirrors() {
   while read -r url; do
     if fetch "$url/v2/" "$stage/ping" 2>"$stage/complaint"; then
       say "ok  $url answers"
+    elif wants_password; then
+      say "ok  $url answers, and wants a password"
     else
       found mirror-down "$url/v2/ does not answer: $(head -n 1 "$stage/complaint")" "curl -v $url/v2/"
     fi
@@ -101,6 +109,10 @@ ask_for() {
     esac
     where="$url/v2/$repository/manifests/$tag?ns=$registry"
     if ! fetch "$where" "$stage/manifest" 2>"$stage/complaint"; then
+      if wants_password; then
+        say "--  $url wants a password for $1, which is not known here"
+        return 0
+      fi
       found image-missing "the mirror has no $1: $(refusal "$where" "$1")" "curl -s '$where'   # tells why"
     elif ! for_this_machine "$stage/manifest"; then
       found platform-missing "$1 is there, but not for linux/$machine" "curl -s '$where'   # lists the platforms"

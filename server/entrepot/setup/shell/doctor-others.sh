@@ -1,4 +1,4 @@
-# What is wrong with k3s, RKE2, Docker, podman and CRI-O.
+# What is wrong with k3s, RKE2, microk8s, k0s, Docker, podman and CRI-O.
 
 look_at_rancher() {
   runtimes="$runtimes $1"
@@ -15,6 +15,40 @@ look_at_rancher() {
     found mirror-unused "$file does not name $mirrors" "$setup"
   elif [ -f "$root$made" ] && [ -n "$(find "$root$file" -newer "$root$made" 2>/dev/null)" ]; then
     found not-restarted "$file was changed after $1 was started" "systemctl restart $1"
+  fi
+  if [ "$1" = k3s ]; then own_images k3s; fi
+}
+
+# Distributions bring a ctr that knows where their containerd is.
+own_images() {
+  if has "$1"; then look_into_default "$1 ctr" "$1 ctr"; fi
+}
+
+# It comes with files for docker.io and a registry of its own, which are no business of ours.
+look_at_microk8s() {
+  runtimes="$runtimes microk8s"
+  setup_of microk8s
+  certs=/var/snap/microk8s/current/args/certs.d
+  say "ok  microk8s, which has a containerd of its own and reads $certs"
+  if none_names "$root$certs" "$root/var/snap/microk8s/current/args/containerd-template.toml"; then
+    found mirror-unused "nothing below $certs names $mirrors" "$setup"
+  fi
+  own_images microk8s
+}
+
+look_at_k0s() {
+  runtimes="$runtimes k0s"
+  setup_of k0s
+  certs=/etc/k0s/certs.d
+  say "ok  k0s, which has a containerd of its own and reads /etc/k0s/containerd.d"
+  own_images k0s
+  if [ -z "$(hosts_below "$certs" | head -n 1)" ]; then
+    none_names "$root/etc/k0s" || return 0
+    found no-mirror "no hosts.toml is below $certs: every pull goes to the registry itself" "$setup"
+  elif ! grep -rqs '^[[:space:]]*config_path' "$root/etc/k0s"; then
+    found config-path-unset "the files below $certs are not read: nothing in /etc/k0s/containerd.d sets config_path" "$setup"
+  elif none_names "$root$certs"; then
+    found mirror-unused "nothing below $certs names $mirrors" "$setup"
   fi
 }
 

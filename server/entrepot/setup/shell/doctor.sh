@@ -31,6 +31,8 @@ main() {
   esac
   if [ -d "$root/var/lib/rancher/k3s/agent" ]; then look_at_rancher k3s; fi
   if [ -d "$root/var/lib/rancher/rke2/agent" ]; then look_at_rancher rke2; fi
+  if [ -d "$root/var/snap/microk8s/current/args" ]; then look_at_microk8s; fi
+  if [ -d "$root/var/lib/k0s" ]; then look_at_k0s; fi
   if docker_alone; then
     say "--  containerd is here for Docker alone"
   elif has containerd || [ -f "$root/etc/containerd/config.toml" ]; then

@@ -90,6 +90,9 @@ check_mirrors() {
     if fetch "$url/v2/" "$stage/ping" 2>"$stage/complaint"; then
       answered=yes
       say "$url answers"
+    elif wants_password; then
+      answered=yes
+      warn "$url answers, and wants a password, which is yours to write into what is shown below"
     else
       warn "$url/v2/ does not answer: $(head -n 1 "$stage/complaint")"
     fi

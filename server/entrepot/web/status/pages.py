@@ -14,7 +14,7 @@ from typing import TypeAlias
 from aiohttp import web
 from jinja2 import Environment
 
-from entrepot.errors import EntrepotError
+from entrepot.errors import EntrepotError, NotHere
 from entrepot.mirror.documents import Document, image_document
 from entrepot.mirror.imagenames import image_name
 from entrepot.mirror.origindocuments import origin_document
@@ -146,8 +146,11 @@ class StatusPages:
         library, told = self._overview.library, request.query.get("name", "")
         hidden = frozenset() if self._sessions.of(request) is not None else self._overview.private()
         # Before it is looked for: whether it is here is not told to everybody either.
-        if image_name(told, library.names).partition("/")[0] in hidden:
+        name = image_name(told, library.names)
+        if name.partition("/")[0] in hidden:
             return self._page(request, "login.html", 401, told="That is for admins to see.")
+        if hidden and not await library.inventory.belongs(name):
+            raise NotHere(f"{name} is not here")
         record = await library.image(told)
         origin = await library.origins.why(record.name)
         names = tuple(one for one in origin.names if one.partition("/")[0] not in hidden)

@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.errors import EntrepotError
 from entrepot.mirror.names import NameTable
-from entrepot.mirror.prefetch import Prefetch
+from entrepot.mirror.prefetch import Means, Prefetch
 from entrepot.mirror.prefetchjob import Order
 from entrepot.web.status.ahead import ITEMS, jobs_documents, read_order
 from fakes.images import image
@@ -37,7 +37,9 @@ def test_what_names_no_image_is_refused_at_once(images: str) -> None:
 async def test_jobs_are_told_with_what_went_wrong(tmp_path: Path) -> None:
     async with FakeRegistry() as mirror, mirroring(tmp_path, mirror.url) as mirrored:
         mirror.put_image("pause", "1", image("pause"))
-        prefetch = Prefetch(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0, ())
+        prefetch = Prefetch(
+            Means(NameTable({REGISTRY: []}), mirrored.tags, mirrored.blobs, 5.0), ()
+        )
         prefetch.courtesy.quiet_s = 0.0
         jobs = [prefetch.start(Order((f"{REGISTRY}/pause:1",), ("linux/amd64",)))]
         jobs.append(prefetch.start(Order(tuple(f"no.test/x:{n}" for n in range(ITEMS + 3)))))

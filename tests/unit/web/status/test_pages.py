@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.web.status import pages
-from fakes.images import blob, image, sha256
+from fakes.images import blob, image, index, sha256
 from fakes.registry import FakeRegistry
 from unit.web.serving import K8S, NS, Serving, registry_settings, serving
 from wire.client import Answer, ask, client
@@ -113,6 +113,37 @@ async def test_private_registries_are_for_those_who_have_logged_in(tmp_path: Pat
             cookie = (login.header("Set-Cookie") or "").partition(";")[0]
             assert (await get(served, path, ("Cookie", cookie))).status == 200
             assert b"hidden:1" in (await get(served, "/status", ("Cookie", cookie))).body
+
+
+async def test_what_is_private_has_no_public_name_for_those_who_know_its_digest(
+    tmp_path: Path,
+) -> None:
+    users = tmp_path / "users"
+    users.write_text("alice:$2y$04$EpC4CRj4RhIVTt2GLU8pmejiI7mIwSsVjxH3gMKg6cBBuHbL5uDFq\n")
+    secret, known = image("hidden"), image("known")
+    async with FakeRegistry() as mirror:
+        mirror.put_image("hidden", "1", secret)
+        mirror.put_image("pause", "1", index([known]))
+        registries = {K8S: registry_settings(mirror), SECRET: registry_settings(mirror)}
+        async with serving(tmp_path, registries=registries) as served:
+            for target in (
+                f"hidden/manifests/1?ns={SECRET}",
+                f"pause/manifests/1?ns={K8S}",
+                f"pause/manifests/{known.digest}?ns={K8S}",
+            ):
+                assert (await served.get(f"/v2/{target}")).status == 200
+        registries[SECRET] = registry_settings(mirror, private=True)
+        auth = {"htpasswd": str(users)}
+        async with serving(tmp_path, registries=registries, auth=auth) as served:
+            page = f"/status/image?name={K8S}/pause@"
+            digests = (secret.digest, index([known]).digest, known.digest)
+            found = [(await get(served, f"{page}{digest}")).status for digest in digests]
+            assert found == [404, 200, 200]
+            token = (tmp_path / "cache" / "admin-token").read_text().strip()
+            login = await send(served, "login", f"token={token}")
+            cookie = (login.header("Set-Cookie") or "").partition(";")[0]
+            told = await get(served, f"{page}{secret.digest}", ("Cookie", cookie))
+            assert told.status == 200
 
 
 async def test_an_image_tells_why_it_is_what_it_is(tmp_path: Path) -> None:
