@@ -217,6 +217,19 @@ def another_mirror(patient: Patient) -> None:
     patient.hosts = patient.hosts.replace(patient.mirror, "http://127.0.0.1:9")
 
 
+def another_scheme(patient: Patient) -> None:
+    patient.hosts = patient.hosts.replace("http://", "https://")
+
+
+def started_long_ago(patient: Patient) -> None:
+    """The directory of a process is as old as the first look at it, which may be now."""
+    file = "/etc/containerd/config.toml"
+    patient.node.put("/proc/7/cmdline", f"/usr/bin/containerd\0--config\0{file}\0")
+    patient.node.put("/proc/stat", "cpu 1 2\nbtime 1000000000\nctxt 1\n")
+    patient.node.put("/proc/7/stat", f"7 (contain erd) S {' 0' * 18} 4200 0 0\n")
+    os.utime(patient.node.root / "proc/7", (2**32, 2**32))
+
+
 def sandbox_nowhere(patient: Patient) -> None:
     patient.replace(SANDBOX, "k8s.gcr.io/pause:9.9")
 
@@ -348,6 +361,8 @@ PLANTED: dict[Callable[[Patient], None], set[str]] = {
     hub_by_its_host: {"hosts-directory"},
     early_default: {"hosts-default"},
     another_mirror: {"mirror-down", "mirror-unused"},
+    another_scheme: {"wrong-scheme"},
+    started_long_ago: {"not-restarted"},
     sandbox_nowhere: {"image-missing"},
     sandbox_of_another_platform: {"platform-missing"},
     index_of_another_platform: {"platform-missing"},
@@ -377,6 +392,23 @@ async def test_each_planted_mistake_is_found_and_nothing_else(
     assert set(found) == PLANTED[plant]
     for text in found.values():
         assert "\n      " in text, "no command that mends it"
+
+
+async def test_https_where_http_is_spoken_and_the_reverse_mend_themselves(tmp_path: Path) -> None:
+    async with FakeRegistry() as plain, FakeRegistry(tls=True) as secure:
+        for number, mirror in enumerate((plain, secure)):
+            wrong = ("https" if mirror is plain else "http") + "://" + mirror.url.split("://")[1]
+            node = Node(tmp_path / str(number))
+            patient = Patient(node, wrong)
+            patient.replace(f'  sandbox_image = "{SANDBOX}"\n', "")
+            found = await patient.findings()
+            assert set(found) == {"wrong-scheme"}
+            what, command = found["wrong-scheme"].split("\n      ")
+            assert what.startswith(f"{wrong} is asked, but {mirror.url.split(':')[0]} is spoken")
+            assert node.text(HOSTS) == patient.hosts
+            await node.command("/bin/sh", "-c", command.replace("/etc/", f"{node.root}/etc/"))
+            assert mirror.url in node.text(HOSTS)
+            assert wrong not in node.text(HOSTS)
 
 
 async def test_the_mirror_tells_why_it_has_not_got_an_image(patient: Patient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -202,6 +203,29 @@ async def test_the_configuration_that_runs_is_the_one_that_is_changed(node: Node
     await node.run(script("containerd"))
     assert "config_path" in node.text("/opt/containerd.toml")
     assert not (node.root / "etc/containerd/config.toml").exists()
+
+
+async def test_the_only_one_that_runs_counts_wherever_its_file_is(node: Node) -> None:
+    node.containerd("1.7.5")
+    node.put("/tmp/x.toml", "version = 2\n")
+    node.put("/proc/11/cmdline", "/x/containerd\0-c\0/tmp/x.toml\0")
+    assert "containerd runs with /tmp/x.toml" in await node.run(script("containerd"))
+    assert "config_path" in node.text("/tmp/x.toml")
+    assert not (node.root / "etc/containerd/config.toml").exists()
+
+
+async def test_run_again_before_the_restart_it_is_not_in_force(node: Node) -> None:
+    node.containerd("1.7.5")
+    node.put("/proc/77/cmdline", "/usr/bin/containerd\0")
+    os.utime(node.root / "proc/77", (0, 0))
+    await node.run(script("containerd"), "--no-restart")
+    said = await node.run(script("containerd"), "--no-restart")
+    assert "it does not ask http://10.0.0.5:5000 yet" in said
+    assert "Now: systemctl restart containerd" in said
+    os.utime(node.root / "proc/77", (2**32, 2**32))
+    said = await node.run(script("containerd"), "--no-restart")
+    assert "asks http://10.0.0.5:5000 already" in said
+    assert "Now:" not in said
 
 
 async def test_one_that_runs_in_a_container_is_none_of_this_node(node: Node) -> None:

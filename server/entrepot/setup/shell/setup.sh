@@ -64,6 +64,9 @@ main() {
   look_through
   if [ -s "$stage/changed" ] || [ -s "$stage/gone" ]; then
     [ -n "$dry" ] || commit
+  elif pending; then
+    say "Nothing to change, but $title was started before $config was changed: it does not ask $mirrors yet."
+    needs_restart=yes
   else
     say "Nothing to change: $title asks $mirrors already."
   fi
@@ -103,6 +106,8 @@ check_mirrors() {
 # A client with something to find out first defines these anew.
 prepare() { :; }
 verify() { :; }
+# Whether what is written is not in force yet.
+pending() { false; }
 
 fill() { sed -e "s|@ROOT@|$root|g" -e "s|@HOME@|$home|g" -e "s|@CRI@|$cri|g"; }
 
