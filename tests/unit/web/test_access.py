@@ -84,15 +84,18 @@ async def test_a_ping_asks_for_no_password_and_public_registries_do_not(tmp_path
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_ping_tells_whether_a_password_is_right(method: str, tmp_path: Path) -> None:
     """What `docker login` and `podman login` go by."""
-    async with FakeRegistry() as mine, FakeRegistry() as other:
-        async with serving(tmp_path, **settings(tmp_path, mine, public=other)) as served:
-            for wrong in (WRONG, ("Authorization", "Bearer x"), ("Authorization", "Basic Og==")):
-                got = await served.ask(method, "/v2/", wrong)
-                assert got.status == 401
-                assert got.header("WWW-Authenticate") == 'Basic realm="entrepot"'
-            assert (await served.ask(method, "/v2/", RIGHT)).status == 200
-            assert (await served.ask(method, "/v2/mine.example/v2/", RIGHT)).status == 200
-            assert (await served.ask(method, "/v2/mine.example/v2/", WRONG)).status == 401
+    async with (
+        FakeRegistry() as mine,
+        FakeRegistry() as other,
+        serving(tmp_path, **settings(tmp_path, mine, public=other)) as served,
+    ):
+        for wrong in (WRONG, ("Authorization", "Bearer x"), ("Authorization", "Basic Og==")):
+            got = await served.ask(method, "/v2/", wrong)
+            assert got.status == 401
+            assert got.header("WWW-Authenticate") == 'Basic realm="entrepot"'
+        assert (await served.ask(method, "/v2/", RIGHT)).status == 200
+        assert (await served.ask(method, "/v2/mine.example/v2/", RIGHT)).status == 200
+        assert (await served.ask(method, "/v2/mine.example/v2/", WRONG)).status == 401
 
 
 ASKED_BY_THE_PING = [
@@ -127,12 +130,15 @@ async def test_who_only_says_who_he_is_to_a_ping_that_asks_is_asked(
 
 async def test_nobody_with_no_password_is_no_guess(tmp_path: Path) -> None:
     """podman sends that without a login: pulls of others behind its address go on."""
-    async with FakeRegistry() as mine, FakeRegistry() as other:
-        async with serving(tmp_path, **settings(tmp_path, mine, public=other)) as served:
-            nobody = ("Authorization", "Basic Og==")
-            for _ in range(12):
-                got = await served.get(f"/v2/app/manifests/1{MINE}", nobody)
-                assert got.status == 401
+    async with (
+        FakeRegistry() as mine,
+        FakeRegistry() as other,
+        serving(tmp_path, **settings(tmp_path, mine, public=other)) as served,
+    ):
+        nobody = ("Authorization", "Basic Og==")
+        for _ in range(12):
+            got = await served.get(f"/v2/app/manifests/1{MINE}", nobody)
+            assert got.status == 401
 
 
 @pytest.mark.rule("A-2", "S-8")
