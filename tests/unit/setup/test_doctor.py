@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import tomllib
 from collections.abc import AsyncIterator, Callable
@@ -18,53 +17,10 @@ from fakes.images import image, index
 from fakes.registry import FakeRegistry
 from programs import require_program
 from programs.node import Node
+from unit.setup.patient import CERTS_D, CONFIG, CRI, HOSTS, IMAGES, SANDBOX, Patient
 from unit.setup.wishes import wish
 
-CONFIG = "/etc/containerd/config.toml"
-CERTS_D = "/etc/containerd/certs.d"
-HOSTS = f"{CERTS_D}/k8s.gcr.io/hosts.toml"
-SANDBOX = "k8s.gcr.io/pause:3.9"
-CRI = 'plugins."io.containerd.grpc.v1.cri"'
-IMAGES = 'plugins."io.containerd.cri.v1.images"'
 PLATFORMS = ("linux/amd64", "linux/arm64")
-
-
-class Patient:
-    """A node whose containerd asks `mirror` for everything, and is well."""
-
-    def __init__(self, node: Node, mirror: str) -> None:
-        self.node = node
-        self.mirror = mirror
-        self.version, self.default = "1.7.5", ""
-        self.settings = (
-            f'version = 2\n[{CRI}]\n  sandbox_image = "{SANDBOX}"\n'
-            f'[{CRI}.registry]\n  config_path = "{CERTS_D}"\n'
-        )
-        self.hosts = f'[host."{mirror}"]\n  capabilities = ["pull", "resolve"]\n'
-        node.program("uname", "aarch64")
-
-    def replace(self, old: str, new: str) -> None:
-        """Change a word of config.toml."""
-        assert old in self.settings
-        self.settings = self.settings.replace(old, new)
-
-    async def findings(self, *words: str) -> dict[str, str]:
-        """Name -> what was said, up to the next one."""
-        node = self.node
-        node.containerd(self.version, self.default)
-        root = str(node.root)
-        if self.settings:
-            node.put(CONFIG, self.settings.replace('"/etc', f'"{root}/etc'))
-        if self.hosts:
-            node.put(HOSTS, self.hosts)
-        try:
-            said = await node.run(doctor_script(wish(self.mirror)), *words)
-        except RuntimeError as error:
-            said = str(error)
-            assert "status 1" in said
-        else:
-            assert "nothing wrong" in said
-        return dict(re.findall(r"^!!  ([\w-]+): ((?:.|\n)*?)(?=\n\n|\Z)", said, re.MULTILINE))
 
 
 @pytest.fixture
@@ -217,19 +173,6 @@ def another_mirror(patient: Patient) -> None:
     patient.hosts = patient.hosts.replace(patient.mirror, "http://127.0.0.1:9")
 
 
-def another_scheme(patient: Patient) -> None:
-    patient.hosts = patient.hosts.replace("http://", "https://")
-
-
-def started_long_ago(patient: Patient) -> None:
-    """The directory of a process is as old as the first look at it, which may be now."""
-    file = "/etc/containerd/config.toml"
-    patient.node.put("/proc/7/cmdline", f"/usr/bin/containerd\0--config\0{file}\0")
-    patient.node.put("/proc/stat", "cpu 1 2\nbtime 1000000000\nctxt 1\n")
-    patient.node.put("/proc/7/stat", f"7 (contain erd) S {' 0' * 18} 4200 0 0\n")
-    os.utime(patient.node.root / "proc/7", (2**32, 2**32))
-
-
 def sandbox_nowhere(patient: Patient) -> None:
     patient.replace(SANDBOX, "k8s.gcr.io/pause:9.9")
 
@@ -361,8 +304,6 @@ PLANTED: dict[Callable[[Patient], None], set[str]] = {
     hub_by_its_host: {"hosts-directory"},
     early_default: {"hosts-default"},
     another_mirror: {"mirror-down", "mirror-unused"},
-    another_scheme: {"wrong-scheme"},
-    started_long_ago: {"not-restarted"},
     sandbox_nowhere: {"image-missing"},
     sandbox_of_another_platform: {"platform-missing"},
     index_of_another_platform: {"platform-missing"},
@@ -392,23 +333,6 @@ async def test_each_planted_mistake_is_found_and_nothing_else(
     assert set(found) == PLANTED[plant]
     for text in found.values():
         assert "\n      " in text, "no command that mends it"
-
-
-async def test_https_where_http_is_spoken_and_the_reverse_mend_themselves(tmp_path: Path) -> None:
-    async with FakeRegistry() as plain, FakeRegistry(tls=True) as secure:
-        for number, mirror in enumerate((plain, secure)):
-            wrong = ("https" if mirror is plain else "http") + "://" + mirror.url.split("://")[1]
-            node = Node(tmp_path / str(number))
-            patient = Patient(node, wrong)
-            patient.replace(f'  sandbox_image = "{SANDBOX}"\n', "")
-            found = await patient.findings()
-            assert set(found) == {"wrong-scheme"}
-            what, command = found["wrong-scheme"].split("\n      ")
-            assert what.startswith(f"{wrong} is asked, but {mirror.url.split(':')[0]} is spoken")
-            assert node.text(HOSTS) == patient.hosts
-            await node.command("/bin/sh", "-c", command.replace("/etc/", f"{node.root}/etc/"))
-            assert mirror.url in node.text(HOSTS)
-            assert wrong not in node.text(HOSTS)
 
 
 async def test_the_mirror_tells_why_it_has_not_got_an_image(patient: Patient) -> None:

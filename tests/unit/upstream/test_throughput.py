@@ -46,6 +46,6 @@ def test_a_body_that_was_there_already_is_none(told: list[float]) -> None:
     measured.read(300_000, 0.0, 0.00005)
     measured.finish()
     assert told == []
-    measured.read(10 * MIB, 0.0, 0.05)
+    measured.read(10 * MIB, 0.00005, 0.05005)
     measured.finish()
     assert told == [pytest.approx(200 * MIB)]
