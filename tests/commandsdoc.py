@@ -19,7 +19,16 @@ test compares it.
 Those that look at images ask the running server through its admin listener, as the user that it
 runs as or as root, for they read the token in CACHE/admin-token; without a server they open the
 cache directory themselves. So they take `--config`, `--preset` and `--cache` as `entrepot serve`
-does. With Docker: `docker compose exec entrepot entrepot ls`.
+does. Told neither of the first two, a command asks the admin listener of the settings it has (port
+5001 of this host) which files the server there goes by, takes the same, and says so in a line on
+standard error. What a server of another user than you or root says is taken only if nobody but you
+and root can write that file, and if the cache is the one in it. With Docker:
+`docker compose exec entrepot entrepot ls`.
+
+The server goes on when somebody makes a mistake in its file, and so do the commands that ask it:
+they take `admin` and `cache.path` from what is right, and tell the mistake in a line. Nor do they
+need the secrets of mirrors (`password_env`, `password_file`); only a command that asks mirrors
+itself does: `doctor`, `pins lock`, `pins check`, and `prefetch` while no server runs.
 
 """
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
 import struct
-import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.upstream.mirror import MirrorClient
+from fakes.wire import drained
 
 
 @asynccontextmanager
@@ -47,7 +46,7 @@ async def replying(*replies: bytes, reset: bool = False) -> AsyncIterator[str]:
             with suppress(ConnectionError):  # who asked may leave before the end of a long one
                 await writer.drain()
             if reset:
-                await _arrived(writer)
+                await drained(writer.transport)
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, linger
@@ -66,15 +65,3 @@ async def replying(*replies: bytes, reset: bool = False) -> AsyncIterator[str]:
         if busy:
             await asyncio.wait(busy, timeout=5)
         assert not busy
-
-
-async def _arrived(writer: asyncio.StreamWriter) -> None:
-    """Return when the other side's kernel has all bytes: those that are still ours a reset drops.
-
-    Nothing tells of that but asking.
-    """
-    writer.transport.set_write_buffer_limits(0)
-    await writer.drain()
-    descriptor, unsent = writer.get_extra_info("socket").fileno(), bytearray(4)
-    while fcntl.ioctl(descriptor, termios.TIOCOUTQ, unsent) or any(unsent):
-        await asyncio.sleep(0.005)

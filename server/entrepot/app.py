@@ -24,6 +24,7 @@ from entrepot.config import (
     Settings,
     applicable,
 )
+from entrepot.config.origin import Origin
 from entrepot.descriptors import connections_within, current_limit
 from entrepot.errors import StoreError
 from entrepot.generation import Generation, Generations
@@ -38,7 +39,7 @@ from entrepot.store.secretfile import keep_secret
 from entrepot.store.upkeep import Upkeep
 from entrepot.tasks import TaskOwner, owned
 from entrepot.trust.pinfile import PinsInvalid
-from entrepot.web.admin import admin_application
+from entrepot.web.admin import Api, admin_application
 from entrepot.web.adminapi import AdminApi
 from entrepot.web.carryapi import CarryApi
 from entrepot.web.connection import Listener
@@ -46,6 +47,7 @@ from entrepot.web.crowd import Crowd
 from entrepot.web.entrance import Entrance
 from entrepot.web.frontend import Frontend, Services
 from entrepot.web.guard import Guard
+from entrepot.web.originapi import OriginApi
 from entrepot.web.prefetchapi import PrefetchApi
 from entrepot.web.renewed import Renewed
 from entrepot.web.status.pages import StatusPages
@@ -163,13 +165,13 @@ async def running(
     settings: Settings,
     load: Callable[[], Settings] | None = None,
     handed: Handed | None = None,
+    origin: Origin | None = None,
 ) -> AsyncIterator[Server]:
     """Start everything, yield, stop everything in the opposite order.
 
     Needs no mirror to be reachable (P28). `load` reads the settings anew, for whoever asks the
-    admin listener to; `handed` has sockets that are open already. Raises StoreError when the cache
-    directory cannot be used and OSError when an address cannot be bound; nothing is left running
-    then.
+    admin listener to, and `origin` is told there; `handed` has open sockets. StoreError when the
+    cache cannot be used, OSError when an address cannot: nothing is left running then.
     """
     handed = handed or Handed()
     async with AsyncExitStack() as stack:
@@ -190,7 +192,7 @@ async def running(
         renewals = TaskOwner("renewals")
         stack.push_async_callback(renewals.aclose)
         if settings.admin is not None:
-            await _admin(stack, server, settings.admin, load, handed)
+            await _admin(stack, server, settings.admin, handed, *_apis(server, load, origin))
         for listen in settings.listen:
             entrance = _entrance(generations.current, listen)
             listener = Listener(entrance, settings.clients, server.crowd, lasting.metrics)
@@ -230,20 +232,26 @@ def _ahead(stack: AsyncExitStack, generations: Generations) -> tuple[Prefetch, S
     return prefetch, schedule
 
 
-async def _admin(
-    stack: AsyncExitStack,
-    server: Server,
-    admin: AdminSettings,
-    load: Callable[[], Settings] | None,
-    handed: Handed,
-) -> None:
-    """Open the admin listener."""
+def _apis(
+    server: Server, load: Callable[[], Settings] | None, origin: Origin | None
+) -> tuple[Api, Api]:
+    """What the admin listener does with the settings."""
 
     async def reload() -> Reloaded:
         if load is None:
             raise ConfigError([Problem("the settings", 0, "", "are not from a file")])
         return await server.reload(load)
 
+    cache = server.generations.current.settings.cache.path
+    outbound = server.generations.lasting.outbound
+    origin = origin or Origin(None, None, cache)
+    return AdminApi(server.library, reload), OriginApi(origin, lambda: outbound.offline)
+
+
+async def _admin(
+    stack: AsyncExitStack, server: Server, admin: AdminSettings, handed: Handed, *apis: Api
+) -> None:
+    """Open the admin listener, with `apis` and those that a server always has."""
     guard = await _guard(admin, server.upkeep.cache.store.layout)
     overview = await _overview(stack, server)
     pages = await asyncio.to_thread(StatusPages.load, overview, server.prefetch)
@@ -251,7 +259,7 @@ async def _admin(
         server.generations.lasting.metrics,
         lambda: server.ready,
         guard,
-        AdminApi(server.library, reload),
+        *apis,
         CarryApi(server.intake),
         PrefetchApi(server.prefetch),
         pages,

@@ -226,7 +226,7 @@ def intake_of(library: Library, settings: Settings) -> Intake:
 def appointments_of(settings: Settings) -> list[Appointment]:
     """Tell what is to be fetched ahead at which times."""
     return [
-        Appointment(rule.at, Order(rule.names, rule.platforms, "schedule"))
+        Appointment(rule.at, Order(rule.names, rule.platforms, "schedule", rule.extras))
         for rule in settings.prefetch
     ]
 

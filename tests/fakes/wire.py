@@ -42,7 +42,7 @@ async def send(
     if request.method != "HEAD":
         await _write(response, body, delivery, pace, sent)
     if delivery.ending is Ending.RESET:
-        await _drained(request)
+        await drained(request.transport)
         await reset(request)
     if delivery.ending is Ending.CLOSE and request.transport is not None:
         request.transport.close()
@@ -74,9 +74,8 @@ async def _write(
         offset = stop
 
 
-async def _drained(request: web.BaseRequest) -> None:
+async def drained(transport: asyncio.WriteTransport | None) -> None:
     """Wait until the peer has what was written: a reset throws away what is still queued here."""
-    transport = request.transport
     while transport is not None and not transport.is_closing():
         if transport.get_write_buffer_size() == 0 and _unsent(transport) == 0:
             return
@@ -84,7 +83,7 @@ async def _drained(request: web.BaseRequest) -> None:
         await asyncio.sleep(0.001)
 
 
-def _unsent(transport: asyncio.Transport) -> int:
+def _unsent(transport: asyncio.WriteTransport) -> int:
     count = array.array("i", [0])
     fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
     return count[0]

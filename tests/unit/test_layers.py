@@ -70,11 +70,13 @@ MAY_IMPORT = {
 }
 # A mirror's settings hold its naming rule, and the rule is upstream's own noun.
 # What is asked of an answer, and the keys of who signs, are said in trust's own words.
+# A command may find out whether a server uses the cache, and opens it by way of `atrest`.
 MODULES_TOO = {
     ("config", "entrepot.upstream.naming"),
     ("config", "entrepot.trust.policy"),
     ("config", "entrepot.trust.cosignkey"),
     ("config", "entrepot.trust.cosignkeyless"),
+    ("cli", "entrepot.store.lock"),
 }
 # A library belongs to the layers that exist to hide it.
 LIBRARIES = {

@@ -131,7 +131,7 @@ def test_the_page_speaks_of_files_and_commands_that_are_there() -> None:
     for path in re.findall(r"config/[\w/.-]+\.(?:service|socket|sysusers|yaml)", text):
         assert (ROOT / path).is_file(), path
     said = re.findall(
-        r"(?:^    |`|exec entrepot |-u entrepot )entrepot ([a-z]+)", text, re.MULTILINE
+        r"(?:^    |`|exec entrepot |-u entrepot )entrepot ([a-z-]+)", text, re.MULTILINE
     )
     assert len(said) > 4
     assert set(said) <= set(_COMMANDS)

@@ -125,6 +125,24 @@ async def test_one_liar_among_three_does_not_get_a_tag(tmp_path: Path) -> None:
             assert str(part) in told(refused)
 
 
+async def test_two_names_of_one_host_are_one_voice(tmp_path: Path) -> None:
+    """As several rules of one mirror's, or its copies of several registries, are."""
+    async with FakeRegistry() as liar, FakeRegistry() as one, FakeRegistry() as two:
+        both = [
+            {"url": liar.url, "name": name, "repository": f"{name}/{{name}}"} for name in ("a", "b")
+        ]
+        for name in ("a", "b"):
+            liar.put_image(f"{name}/pause", "3.1", BAD)
+        one.put_image("pause", "3.1", GOOD)
+        async with serving(tmp_path / "2", *both, one, trust=trust(tmp_path, "agree 2")) as served:
+            refused = await served.get(TARGET)
+            assert refused.status == 502, refused.body
+        two.put_image("pause", "3.1", GOOD)
+        policy = trust(tmp_path, "agree 2")
+        async with serving(tmp_path / "3", *both, one, two, trust=policy) as served:
+            assert (await served.get(TARGET)).body == GOOD.manifest
+
+
 async def test_a_version_that_moves_is_refused_and_the_client_is_told(tmp_path: Path) -> None:
     target = TARGET.replace("3.1", "v1.30.5")
     async with (

@@ -180,7 +180,7 @@ def resolved(base: str, target: str, name: str) -> str:
 def _checked(header: bytes) -> tuple[int, bytes]:
     """Tell the size and the type of a header whose checksum is right."""
     if len(header) < BLOCK_BYTES:
-        raise ArchiveInvalid("it ends in the middle of a header")
+        raise ArchiveInvalid("it is no tar, or ends in the middle of a header")
     summed = sum(header[:148]) + 8 * 32 + sum(header[156:])
     try:
         told = int(header[148:156].strip(b" \0"), 8)

@@ -6,45 +6,49 @@ import functools
 import http.client
 import secrets
 import socket
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
 from entrepot.cli.adminclient import AdminClient, Connect, Misused, Refused
-from entrepot.config import AdminSettings, ConfigError, Settings, load_settings
+from entrepot.cli.choosing import Chosen, choose, leniently
+from entrepot.config import AdminSettings, ConfigError, Settings
 from entrepot.errors import StoreError, StoreLocked
+from entrepot.store.lock import is_locked
 
 _PATIENCE_S = 10.0
 _VERSION = "VERSION"
 _TOKEN = "admin-token"  # noqa: S105 - the name of a file
+
+_LOCK = "lock"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def asks(command: F) -> F:
     """Give a command the options that say which cache is meant, and an `AdminClient` for it."""
-    return _asking(command, answering)
+    return _asking(command)
 
 
 def fills(command: F) -> F:
     """As `asks`, for a command that brings something: there need not be a cache yet."""
-    return _asking(command, lambda settings: answering(settings, makes=True))
+    return _asking(command, makes=True)
 
 
 def fetches(command: F) -> F:
     """As `fills`, for a command that has something fetched from mirrors."""
-    return _asking(command, lambda settings: answering(settings, makes=True, fetching=True))
+    return _asking(command, makes=True, fetching=True)
 
 
-def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[AdminClient]]) -> F:
+def _asking(command: F, *, makes: bool = False, fetching: bool = False) -> F:
     @click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The configuration file the server is started with, if any.",
+        help="The configuration file the server is started with; without it and --preset, those of"
+        " the server that runs here.",
     )
     @click.option("--preset", metavar="NAME", help="The preset it is started with, if any.")
     @click.option(
@@ -54,18 +58,27 @@ def _asking(command: F, answered: Callable[[Settings], AbstractContextManager[Ad
     )
     @functools.wraps(command)
     def asking(config: Path | None, preset: str | None, cache: Path | None, **options: Any) -> None:
-        overrides: dict[str, object] = {}
-        if cache is not None:
-            overrides["cache"] = {"path": cache.absolute()}
         try:
-            settings = load_settings(config, preset=preset, overrides=overrides)
+            chosen = choose(config, preset, cache, leniently)
         except ConfigError as error:
-            click.echo(str(error), err=True)
-            sys.exit(2)
-        with answered(settings) as client:
+            raise Unusable(str(error)) from error
+        with ExitStack() as stack:
+            if chosen.mistake is not None and (fetching or not chosen.whole):
+                client = _of_server(chosen, chosen.mistake)
+            else:
+                answered = answering(chosen.settings, makes=makes, fetching=fetching)
+                client = stack.enter_context(answered)
             command(client, **options)
 
     return asking  # type: ignore[return-value]
+
+
+class Unusable(Misused):
+    """The settings have mistakes, and nobody answers who goes on without them."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write a line for each, which says where it is."""
+        click.echo(self.message, file=file, err=True)
 
 
 @contextmanager
@@ -100,6 +113,21 @@ def answering(
         yield AdminClient(connect, _token(settings), running=True)
 
 
+def _of_server(chosen: Chosen, mistake: ConfigError) -> AdminClient:
+    """Ask the server that runs, if one does: by these settings no directory may be opened."""
+    path = chosen.settings.cache.path
+    if (path / _VERSION).exists() and not is_locked(path / _LOCK):
+        raise Unusable(str(mistake))
+    try:
+        client = AdminClient(
+            _listener(chosen.settings, None), _token(chosen.settings), running=True
+        )
+    except click.ClickException as error:
+        raise Unusable(f"{mistake}\n{error.message}") from error
+    chosen.warn()
+    return client
+
+
 def _listener(settings: Settings, problem: StoreError | None) -> Connect:
     """Connect to the admin listener; what to do if nobody is there."""
     admin, path = settings.admin, settings.cache.path
@@ -111,7 +139,7 @@ def _listener(settings: Settings, problem: StoreError | None) -> Connect:
         why = str(problem)
     if admin is None:
         raise Misused(f"{why}, and the admin listener is switched off: stop the server first")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)  # noqa: S104 - where to ask a server that listens everywhere
+    host = admin.near
     try:
         socket.create_connection((host, admin.port), timeout=_PATIENCE_S).close()
     except OSError as error:

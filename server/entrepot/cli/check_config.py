@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from entrepot.config import ConfigError, MirrorSettings, Settings, load_settings
+from entrepot.cli.choosing import cache_override
+from entrepot.config import (
+    ConfigError,
+    MirrorSettings,
+    Settings,
+    default_path,
+    load_settings,
+    preset_path,
+)
 from entrepot.config.settings import CacheSettings
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.trust.pinfile import PinsInvalid
@@ -20,15 +28,25 @@ _SAMPLE_TAG = Tag("3.1")
 
 @click.command("check-config")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="FILE, as others are told it.")
 @click.option("--preset", metavar="NAME", help="Lay FILE over this preset, such as china.")
-def check_config(file: Path | None, preset: str | None) -> None:
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The cache directory, instead of the one in the configuration.",
+)
+def check_config(
+    file: Path | None, config: Path | None, preset: str | None, cache: Path | None
+) -> None:
     """Check the settings in FILE, and show what they come to.
 
     Without FILE, /etc/entrepot/entrepot.yaml is checked, or what is built in. Every mistake is
     printed as FILE:LINE: PATH: MESSAGE, and the exit status is 2.
     """
+    if file is not None and config is not None:
+        raise click.UsageError("one file at a time: FILE, or --config FILE")
     try:
-        settings = load_settings(file, preset=preset)
+        settings = load_settings(file or config, preset=preset, overrides=cache_override(cache))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
@@ -41,6 +59,12 @@ def check_config(file: Path | None, preset: str | None) -> None:
         raise SystemExit(2) from None
     for line in summarize(settings):
         click.echo(line)
+    built_in = load_settings(default_path() if preset is None else preset_path(preset))
+    for name, alias in lost_aliases(settings, built_in):
+        click.echo(
+            f"warning   {name} was also {alias}, and its `aliases` leave that out: who asks for"
+            f" {alias} is refused"
+        )
     click.echo(f"pins      {len(pins)} tags")
 
 
@@ -81,6 +105,18 @@ def summarize(settings: Settings) -> Iterator[str]:
         yield f"warning   {hopeless}"
     for exposure in settings.exposures():
         yield f"warning   {exposure}"
+
+
+def lost_aliases(settings: Settings, before: Settings) -> Iterator[tuple[str, str]]:
+    """Tell the other names of registries that `before` has, and nobody has any more.
+
+    `aliases: []` is a plain word, and no oversight.
+    """
+    registries = settings.registries
+    served = {*registries, *(alias for one in registries.values() for alias in one.aliases)}
+    for name, registry in before.registries.items():
+        if name in registries and registries[name].aliases:
+            yield from ((name, alias) for alias in registry.aliases if alias not in served)
 
 
 def _limits(cache: CacheSettings) -> Iterator[str]:

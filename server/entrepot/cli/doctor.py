@@ -27,6 +27,27 @@ from entrepot.trust.fidelity import Fidelity
 
 _SHORT = len("sha256:") + 12
 
+_NOT_THERE = frozenset({State.UNREACHABLE, State.SILENT})
+_WAYS_OUT: tuple[tuple[frozenset[State], str], ...] = (
+    (
+        frozenset({State.NO_TAG, State.NOT_CARRIED}),
+        "* no such tag: are name and tag right? To judge the mirrors, name what is surely there.",
+    ),
+    (
+        frozenset({State.DENIED}),
+        "* denied: it wants `credentials`, or other ones; many say so of names that are not there.",
+    ),
+    (frozenset({State.THROTTLED}), "* throttled: wait, or give `credentials` and `limits`."),
+    (
+        _NOT_THERE,
+        "* unreachable, silent: has this host a way out, a DNS that knows the name, a `proxy`?",
+    ),
+    (
+        frozenset({State.BLOCK_PAGE, State.WRONG, State.FAILED, State.ANSWERS}),
+        "* anything else: what came is not the image, as told above; replace such a mirror.",
+    ),
+)
+
 
 def _sample(_ctx: click.Context, _param: click.Parameter, told: str) -> Sample | None:
     try:
@@ -70,6 +91,8 @@ def doctor(
         for one, suggested in told:
             for line in report(one):
                 click.echo(line)
+            if not one.usable and (meant := surveying.instead(one.wanted)):
+                click.echo(f"{one.wanted} is not to be had{meant}")
             written = written_registry(one.wanted.registry, surveying.config, surveying.preset)
             for line in pasteable(one, suggested, written):
                 click.echo(line)
@@ -164,10 +187,15 @@ def pasteable(
     found: Examination, suggested: Sequence[Suggested], written: Mapping[str, object]
 ) -> Iterator[str]:
     """Write the suggested order as settings."""
-    if all(finding.state is State.UNREACHABLE for finding in found.findings):
+    if all(finding.state in _NOT_THERE for finding in found.findings):
         yield "No mirror could be reached, so nothing is known of their order. Has this host a way"
         yield "out, a DNS that knows these names, a proxy? Where the registries themselves are"
         yield "blocked: --preset china, here and for the server."
+        yield ""
+        return
+    if not found.usable:
+        yield f"No mirror was of any use for {found.wanted}, so nothing is known of their order."
+        yield from (text for states, text in _WAYS_OUT if _states(found) & states)
         yield ""
         return
     if not suggested or not changes(found):
@@ -186,6 +214,10 @@ def pasteable(
     if HIDDEN in _flow([one.settings for one in suggested]):
         yield f"# Put back what stands here as {HIDDEN}."
     yield ""
+
+
+def _states(found: Examination) -> set[State]:
+    return {finding.state for finding in found.findings}
 
 
 def _flow(value: object) -> str:

@@ -13,11 +13,11 @@ from entrepot.archive.contents import Pieces
 from entrepot.archive.writing import contents_of, write_layout
 from entrepot.cli.adminclient import AdminClient
 from entrepot.cli.asking import asks
-from entrepot.cli.kubernetes import kubernetes_option
+from entrepot.cli.kubernetes import Needed, kubernetes_option
 from entrepot.cli.meter import Meter, meter
 from entrepot.cli.platforms import platform_option
 from entrepot.cli.taking import Problem, Taking
-from entrepot.cli.wording import about, count_text, size_text
+from entrepot.cli.wording import about, count_text, size_text, trouble
 from entrepot.errors import ArchiveInvalid
 from entrepot.oci.digest import Digest
 
@@ -39,7 +39,7 @@ from entrepot.oci.digest import Digest
 def export(
     client: AdminClient,
     images: tuple[str, ...],
-    kubernetes: tuple[str, ...],
+    kubernetes: Needed,
     platforms: tuple[str, ...],
     output: Path,
     *,
@@ -52,27 +52,33 @@ def export(
     platforms that are here.
 
     The file is there when all of it is in it, and not before. Exit status 1, and no file, when an
-    image is not here or not complete.
+    image is not here or not complete; sandbox images that kubeadm does not pull are left out then.
     """
-    names = [*kubernetes, *images]
+    names = [*kubernetes.images, *images]
     if not names:
         raise click.UsageError("say which images: IMAGE, or --kubernetes VERSION")
     taking = Taking(client, platforms)
     chosen, problems = taking.choose(names)
     if problems:
         _refuse(problems, as_json=as_json)
+    lacking = taking.add(chosen, kubernetes.extras)
     contents = contents_of(chosen)
     with meter("exporting", sum(each.size for each in contents), shown=not as_json) as measured:
         try:
             size = write_layout(output, chosen, lambda digest: _fetched(client, digest, measured))
         except (ArchiveInvalid, OSError) as error:
-            raise click.ClickException(f"{output} was not written: {error}") from error
+            raise click.ClickException(f"{output} was not written: {trouble(error)}") from error
     if as_json:
         told = [{"name": one.name, "digest": str(one.root.digest)} for one in chosen]
-        click.echo(json.dumps({"file": str(output), "bytes": size, "images": told}, indent=2))
+        without = [each.document() for each in lacking]
+        document = {"file": str(output), "bytes": size, "images": told, "left_out": without}
+        click.echo(json.dumps(document, indent=2))
         return
     for name, left_out in taking.left_out:
         click.echo(f"{name}: not here and so not in the file: {left_out}", err=True)
+    if lacking:
+        names = [each.name for each in lacking]
+        click.echo(f"not here whole, and kubeadm does not need it: {', '.join(names)}", err=True)
     click.echo(f"{output}: {count_text(len(chosen), 'image')}, {size_text(size)}")
 
 

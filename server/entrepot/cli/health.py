@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from entrepot.config import ConfigError, load_settings
+from entrepot.cli.choosing import cache_override, leniently
+from entrepot.config import ConfigError
 
 _PATIENCE_S = 4.0
 
@@ -21,21 +22,28 @@ _PATIENCE_S = 4.0
     help="The configuration file the server was started with, if any.",
 )
 @click.option("--preset", metavar="NAME", help="The preset it was started with, if any.")
-def health(config: Path | None, preset: str | None) -> None:
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Taken as by the other commands; readiness does not depend on it.",
+)
+def health(config: Path | None, preset: str | None, cache: Path | None) -> None:
     """Ask the server on this host whether it is ready.
 
-    Exit status 0 when it is, 1 when it is not, 2 when the configuration has mistakes or switches
-    the admin listener off.
+    Exit status 0 when it is, 1 when it is not, 2 when the configuration does not say where to ask
+    or switches the admin listener off. Other mistakes in it are told; the server goes on.
     """
     try:
-        settings = load_settings(config, preset=preset)
+        chosen = leniently(config, preset, cache_override(cache))
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    chosen.warn()
+    settings = chosen.settings
     if settings.admin is None:
         click.echo("the admin listener is switched off: there is nobody to ask", err=True)
         sys.exit(2)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.admin.host, settings.admin.host)  # noqa: S104 - where to ask a server that listens everywhere
+    host = settings.admin.near
     connection = http.client.HTTPConnection(host, settings.admin.port, timeout=_PATIENCE_S)
     try:
         connection.request("GET", "/readyz")

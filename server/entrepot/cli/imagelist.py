@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 import yaml
 
+from entrepot.cli.wording import trouble
+
 _MOST_BYTES = 64 << 20
 _MOST_NODES = 2_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
@@ -51,7 +53,7 @@ def read_images(file: Path) -> Listed:
             with file.open(encoding="utf-8") as lines:
                 text = lines.read(_MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file}: {error}") from error
+        raise click.ClickException(f"{file}: {trouble(error)}") from error
     if len(text) > _MOST_BYTES:
         raise click.ClickException(f"{file} is too long for a list of images")
     listed = Listed(str(file))

@@ -17,7 +17,7 @@ from entrepot.cli.adminclient import AdminClient
 from entrepot.cli.asking import fills
 from entrepot.cli.bringing import Bringing, Brought
 from entrepot.cli.meter import meter
-from entrepot.cli.wording import count_text, size_text
+from entrepot.cli.wording import count_text, size_text, trouble
 from entrepot.errors import ArchiveInvalid
 
 _REWRITTEN = (
@@ -70,8 +70,8 @@ def import_(
                         _tell(one)
             except (ArchiveInvalid, OSError) as error:
                 failed = True
-                told.append({"file": str(file), "problems": [str(error)]})
-                click.echo(f"Error: {file}: {error}", err=True)
+                told.append({"file": str(file), "problems": [trouble(error)]})
+                click.echo(f"Error: {file}: {trouble(error)}", err=True)
     if as_json:
         click.echo(json.dumps({"images": told}, indent=2))
     if failed:

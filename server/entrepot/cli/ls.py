@@ -21,7 +21,8 @@ def ls(client: AdminClient, pattern: str | None, *, as_json: bool) -> None:
 
     PATTERN is a repository, with any registry (pause, k8s.gcr.io/pause), an image
     (docker.io/busybox:1.36), or anything with * in it (registry.k8s.io/kube-*). What others need as
-    well is counted in the size of each.
+    well is counted in the size of each. `index only`: somebody asked what the tag means, or for a
+    platform that could not be had, and none came.
 
     Exit status 1 when nothing matches PATTERN.
     """
@@ -46,15 +47,18 @@ def ls(client: AdminClient, pattern: str | None, *, as_json: bool) -> None:
 def _row(image: Document) -> tuple[str, str, str, str, str]:
     return (
         image["name"],
-        platforms_text(image["platforms"]),
+        platforms_text(image["platforms"], image["size"]),
         size_text(image["size"]),
         ago_text(image["used_at"]),
         image["mirror"] or "-",
     )
 
 
-def platforms_text(platforms: list[Document]) -> str:
-    """Name the platforms that are complete, then those begun, and count those not here at all."""
+def platforms_text(platforms: list[Document], size: int) -> str:
+    """Name the platforms that are complete, then those begun, and count those not here at all.
+
+    `size` is what there is of the image: without any platform that is the index alone.
+    """
     if not platforms:
         return "-"
     whole = [each["platform"] or "all" for each in platforms if each["complete"]]
@@ -62,10 +66,10 @@ def platforms_text(platforms: list[Document]) -> str:
     absent = sum(not each["complete"] and not each["here"] for each in platforms)
     parts = [*whole, *map(_begun, begun)]
     if absent and not parts:
-        return "nothing here"
+        return f"index only (+{absent} not here)" if size else "nothing here"
     return ", ".join(parts) + (f" (+{absent} not here)" if absent else "")
 
 
 def _begun(platform: Document) -> str:
-    share = platform["bytes"] * 100 // max(platform["bytes_total"], 1)
+    share = (platform["bytes"] + platform["bytes_begun"]) * 100 // max(platform["bytes_total"], 1)
     return f"{platform['platform'] or 'all'} INCOMPLETE {min(share, 99)}%"

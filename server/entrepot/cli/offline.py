@@ -14,7 +14,8 @@ from entrepot.cli.asking import asks
 def offline(client: AdminClient, switch: str | None) -> None:
     """Go offline or online again, while the server runs; without an argument, tell which it is.
 
-    Offline nothing goes out, and downloads in progress end. It lasts until the server ends: how it
+    Offline nothing goes out, also from `doctor`, `pins lock` and `pins check`, and downloads in
+    progress end. It lasts until the server ends: how it
     starts is `offline` in the settings.
     """
     if switch is None:

@@ -9,12 +9,12 @@ from typing import TextIO
 
 import click
 
-from entrepot.cli.adminclient import Misused, NotFound, Refused
+from entrepot.cli.adminclient import Document, Misused, NotFound, Refused
 from entrepot.cli.asking import answering
 from entrepot.cli.held import held_tags
 from entrepot.cli.output import write_output
 from entrepot.cli.surveying import Surveying, run_survey, surveys, tell_wait
-from entrepot.cli.wording import count_text
+from entrepot.cli.wording import count_text, trouble
 from entrepot.errors import RequestError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
@@ -55,9 +55,9 @@ def pins_lock(
     """Write down which digests tags mean now, in a file of pins to be kept in git.
 
     Of IMAGE… and of the list in FILE (as `kubeadm config images list` prints it), or of every tag
-    in the cache. A tag that is pinned already is locked to its pin; one that is in the cache to
-    what it means there; about others the mirrors are asked, and the policy decides. Behind each
-    digest stands what vouches for it.
+    in the cache that more is here of than its index. A tag that is pinned already is locked to
+    its pin; one that is in the cache to what it means there; about others the mirrors are asked,
+    and the policy decides. Behind each digest stands what vouches for it.
 
     What differs from the file that is there is told on standard error; without a difference the
     file is left as it is.
@@ -94,7 +94,10 @@ def _wanted(
     surveying: Surveying, images: Iterable[str], listed: TextIO | None
 ) -> list[Wanted] | None:
     """Read which images are meant; None for all that the cache has."""
-    named = [*images, *(_lines(listed) if listed is not None else ())]
+    try:
+        named = [*images, *(_lines(listed) if listed is not None else ())]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{getattr(listed, 'name', 'the list')}: {trouble(error)}") from error
     if not named:
         if listed is not None:
             raise Misused(f"{listed.name}: there is no image in it")
@@ -149,6 +152,7 @@ def _held(surveying: Surveying, wanted: Sequence[Wanted] | None) -> Entries:
                     image["registry"], RepositoryName(image["repository"]), Tag(image["reference"])
                 ): (image["digest"], image["level"])
                 for image in held_tags(client)
+                if _is_held(image)
             }
     except click.ClickException:
         if wanted is None:
@@ -159,6 +163,11 @@ def _held(surveying: Surveying, wanted: Sequence[Wanted] | None) -> Entries:
         image: _entry(image, (Digest.parse(digest),), Level[(level or "first").upper()])
         for image, (digest, level) in found.items()
     }
+
+
+def _is_held(image: Document) -> bool:
+    """Whether something of it is here; else it is a tag that somebody asked about, in vain."""
+    return not image["platforms"] or any(one["here"] for one in image["platforms"])
 
 
 def _entry(image: Wanted, digests: tuple[Digest, ...], level: Level) -> PinEntry:
@@ -175,6 +184,6 @@ async def _resolved(surveying: Surveying, images: Sequence[Wanted]) -> Entries:
             policy = policies.policy(image.registry, image.repository)
             decision = await resolve(opened[image.registry], image, policy, None)
             if not isinstance(decision, Accept | Keep):
-                raise Refused(f"{image}: {decision}")
+                raise Refused(f"{image}: {decision}{surveying.instead(image)}")
             found[image] = _entry(image, (decision.digest,), decision.level)
     return found

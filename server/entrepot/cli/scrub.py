@@ -30,11 +30,11 @@ def scrub(client: AdminClient, what: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
-    if told.get("began") is False:
-        click.echo("a round is going on already")
-    elif client.running and what == "now":
-        click.echo("a round has begun")
-    elif told["running"]:
+    if client.running and what == "now":
+        begun = "has begun" if told["began"] else "was going on already"
+        click.echo(f"a round {begun}: `entrepot scrub` tells when it has ended")
+        return
+    if told["running"]:
         click.echo(f"a round is going on, begun {ago_text(told['began_at'])}")
     click.echo(f"last complete round: {ago_text(told['ended_at'])}")
     if told["blobs"]:

@@ -19,6 +19,7 @@ from entrepot.activation import Handed, notify
 from entrepot.allocator import keep_buffers
 from entrepot.app import Server, running
 from entrepot.config import ConfigError, Settings, load_settings
+from entrepot.config.origin import Origin
 from entrepot.descriptors import raise_limit
 from entrepot.errors import StoreError, StoreLocked, StoreTooNew
 from entrepot.log import configure_log
@@ -60,6 +61,8 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
     if listen is not None:
         overrides["listen"] = listen
 
+    file = None if config is None else config.absolute()
+
     def load() -> Settings:
         return load_settings(config, preset=preset, overrides=overrides)
 
@@ -73,7 +76,7 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
     gc.freeze()  # imports stay; looking through them again stops the loop for 20 ms
     raise_limit()
     try:
-        asyncio.run(_serve(settings, load))
+        asyncio.run(_serve(settings, load, Origin(file, preset, settings.cache.path)))
     except PinsInvalid as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -82,13 +85,13 @@ def serve(config: Path | None, preset: str | None, cache: Path | None, listen: s
         sys.exit(1)
 
 
-async def _serve(settings: Settings, load: Callable[[], Settings]) -> None:
+async def _serve(settings: Settings, load: Callable[[], Settings], origin: Origin) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     handed = Handed.on(os.environ)
-    async with owned("reloads") as reloads, running(settings, load, handed) as server:
+    async with owned("reloads") as reloads, running(settings, load, handed, origin) as server:
         loop.add_signal_handler(
             signal.SIGHUP, lambda: reloads.start(_reload(server, load), name="SIGHUP")
         )

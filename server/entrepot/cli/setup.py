@@ -66,7 +66,7 @@ def setup(
     if not mirrors and not remove:
         raise click.UsageError("which mirror? Write its address, as 10.0.0.5:5000")
     try:
-        settings = load_settings(config)
+        settings = load_settings(config, secrets=False)
     except ConfigError as error:
         raise click.ClickException("\n".join(map(str, error.problems))) from None
     try:

@@ -13,8 +13,11 @@ from typing import Any, TypeVar
 import click
 
 from entrepot.cli.adminclient import Misused
-from entrepot.config import SYSTEM_FILE, ConfigError, Settings, load_settings
+from entrepot.cli.asking import Unusable
+from entrepot.cli.choosing import Chosen, choose, is_offline, without_secrets
+from entrepot.config import SYSTEM_FILE, ConfigError, Settings
 from entrepot.log import configure_log
+from entrepot.survey.wanted import Wanted, meant_instead, names_of
 from entrepot.trust.pinfile import PinsInvalid
 from entrepot.trust.pinloading import load_pins, shipped_pins
 from entrepot.trust.pins import Pins
@@ -26,25 +29,52 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Surveying:
-    """What a command goes by; `config` and `preset` are the files that `settings` are from.
+    """What a command goes by; `chosen` tells also the files that the settings are from.
 
     `pins` are those of the settings, and above them those that the command was given.
     """
 
-    settings: Settings
+    chosen: Chosen
     pins: Pins
-    config: Path | None
-    preset: str | None
+
+    @property
+    def settings(self) -> Settings:
+        """What the files say."""
+        return self.chosen.settings
+
+    @property
+    def config(self) -> Path | None:
+        """The file, if it is not the system's."""
+        return self.chosen.config
+
+    @property
+    def preset(self) -> str | None:
+        """The preset below it."""
+        return self.chosen.preset
 
     @property
     def policies(self) -> PolicyTable:
         """What is asked of an answer, for each registry or repository."""
         return self.settings.trust.table(self.settings.canonical)
 
+    def instead(self, image: Wanted) -> str:
+        """Write what else may have been meant by an image that is not to be had."""
+        return meant_instead(image, names_of(self.settings), self.pins)
+
     def check_online(self) -> None:
-        """Misused when the settings let nothing out."""
+        """Misused when the settings or the server that runs with them let nothing out.
+
+        Also when secrets that mirrors want are not within reach.
+        """
         if self.settings.offline:
             raise Misused("the settings say `offline: true`: no mirror may be asked")
+        if self.chosen.mistake is not None:
+            raise Unusable(str(self.chosen.mistake))
+        if is_offline(self.chosen):
+            raise Misused(
+                "the server that runs here is offline: no mirror may be asked, by a command either."
+                " `entrepot offline off` ends that"
+            )
 
     def tell_origin(self) -> None:
         """Tell that these are nobody's settings: a running server may have others."""
@@ -61,7 +91,8 @@ def surveys(command: F) -> F:
     @click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The configuration file of the server, if any.",
+        help="The configuration file of the server; without it and --preset, those of the server"
+        " that runs here.",
     )
     @click.option("--preset", metavar="NAME", help="Its preset, if any.")
     @click.option(
@@ -86,17 +117,14 @@ def surveys(command: F) -> F:
         pin_files: Sequence[Path],
         **options: Any,
     ) -> None:
-        overrides: dict[str, object] = {}
-        if cache is not None:
-            overrides["cache"] = {"path": cache.absolute()}
         try:
-            settings = load_settings(config, preset=preset, overrides=overrides)
-            pins = load_pins(pin_files, *settings.trust.ranks(shipped_pins()))
+            chosen = choose(config, preset, cache, without_secrets)
+            pins = load_pins(pin_files, *chosen.settings.trust.ranks(shipped_pins()))
         except (ConfigError, PinsInvalid) as error:
             click.echo(str(error), err=True)
             sys.exit(2)
         configure_log("text", "error", lasting=False)
-        command(Surveying(settings, pins, config, preset), **options)
+        command(Surveying(chosen, pins), **options)
 
     return surveying  # type: ignore[return-value]
 

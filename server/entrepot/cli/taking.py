@@ -73,6 +73,13 @@ class Taking:
             )
         ]
 
+    def add(self, chosen: list[Outgoing], names: Sequence[str]) -> list[Problem]:
+        """Take as many of `names` as can be; tells the others."""
+        more, problems = self.choose(names)
+        here = {each.name for each in chosen}
+        chosen += [each for each in more if each.name not in here]
+        return problems
+
     def _wanted(self, told: Document) -> tuple[list[Document], list[Problem]]:
         name, states = told["name"], told["platforms"]
         if is_schema1(told["media_type"]):

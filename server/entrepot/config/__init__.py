@@ -14,6 +14,7 @@ from entrepot.config.loading import (
     SYSTEM_FILE,
     default_path,
     load_settings,
+    load_whereabouts,
     preset_path,
     written_registry,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "applicable",
     "default_path",
     "load_settings",
+    "load_whereabouts",
     "preset_path",
     "written_registry",
 ]

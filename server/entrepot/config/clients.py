@@ -18,7 +18,7 @@ from pydantic import (
 
 from entrepot.config.addresses import Address, HostName, RegistryHost
 from entrepot.config.credentials import EnvironmentName
-from entrepot.config.frozen import Frozen, ReadableFile, surroundings
+from entrepot.config.frozen import Frozen, ReadableFile, SecretFile, surroundings
 from entrepot.config.htpasswd import read_htpasswd
 from entrepot.config.limits import unless_none
 from entrepot.config.quantities import PositiveSeconds, parse_size
@@ -51,12 +51,13 @@ class TlsSettings(Frozen):
     """The certificate of a listener; with `client_ca` clients must show one as well."""
 
     certificate: ReadableFile
-    key: ReadableFile
+    key: SecretFile
     client_ca: ReadableFile | None = None
 
     @model_validator(mode="after")
     def _fit_together(self, info: ValidationInfo) -> TlsSettings:
-        if surroundings(info) is not None:
+        around = surroundings(info)
+        if around is not None and around.secrets:
             try:
                 self.context()
             except (OSError, ValueError) as error:  # its own words speak of libraries
@@ -98,9 +99,14 @@ class AdminSettings(Address):
     Without a token here, one is made in the cache directory.
     """
 
-    token_file: ReadableFile | None = None
+    token_file: SecretFile | None = None
     token_env: EnvironmentName | None = None
     hosts: tuple[HostName, ...] = ()
+
+    @property
+    def near(self) -> str:
+        """The host by which this machine itself reaches it, also when it listens everywhere."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - what is replaced
 
     @model_validator(mode="after")
     def _one_token(self) -> AdminSettings:
@@ -118,13 +124,14 @@ class AdminSettings(Address):
 class AuthSettings(Frozen):
     """How clients say who they are; off unless `htpasswd` is given."""
 
-    htpasswd: ReadableFile | None = None
+    htpasswd: SecretFile | None = None
     required: bool = False
 
     @field_validator("htpasswd")
     @classmethod
     def _can_be_read(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        if file is not None and surroundings(info) is not None:
+        around = surroundings(info)
+        if file is not None and around is not None and around.secrets:
             cls(htpasswd=file).users()
         return file
 

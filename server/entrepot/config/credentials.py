@@ -8,12 +8,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
-from entrepot.config.frozen import Frozen, ReadableFile, surroundings
+from entrepot.config.frozen import Frozen, SecretFile, surroundings
 
 
 def _set_in_environment(name: str, info: ValidationInfo) -> str:
     around = surroundings(info)
-    if around is not None and not around.environment.get(name):
+    if around is not None and around.secrets and not around.environment.get(name):
         # Without the name: somebody may have put the password itself here.
         raise ValueError("this environment variable is not set")
     return name
@@ -32,10 +32,10 @@ class Credentials(Frozen):
 
     username_text: str | None = Field(default=None, alias="username", repr=False)
     username_env: EnvironmentName | None = None
-    username_file: ReadableFile | None = None
+    username_file: SecretFile | None = None
     password_text: SecretStr | None = Field(default=None, alias="password")
     password_env: EnvironmentName | None = None
-    password_file: ReadableFile | None = None
+    password_file: SecretFile | None = None
 
     @model_validator(mode="after")
     def _one_source_each(self) -> Credentials:

@@ -7,7 +7,7 @@ so that `on`, `5000:50` and `2026-01-01` stay what was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -20,6 +20,11 @@ _BOOL = "tag:yaml.org,2002:bool"
 _INT = "tag:yaml.org,2002:int"
 _FLOAT = "tag:yaml.org,2002:float"
 _TEXT = "tag:yaml.org,2002:str"
+
+
+_TOP_KEY = re.compile(r"[\"']?([A-Za-z_]+)[\"']?\s*:(?:\s|$)")
+# What the first character of a line may be that still belongs to the key above it.
+_GOES_ON = frozenset({"", " ", "\t", "#", "-", "]", "}"})
 
 
 class _Loader(yaml.SafeLoader):
@@ -73,6 +78,30 @@ def read_document(name: str, text: str) -> Document:
     reader = _Reader(name)
     data = reader.mapping(node, ())
     return Document(name, data, reader.lines, tuple(reader.problems))
+
+
+def read_sections(name: str, text: str, keys: Collection[str]) -> Document:
+    """Read a file as `read_document` does; only the lines under `keys` when it is not YAML.
+
+    ConfigError when they are not either, or when no line of the file begins with a key.
+    """
+    try:
+        return read_document(name, text)
+    except ConfigError:
+        lines = text.splitlines()
+        if lines and not any(_TOP_KEY.match(line) for line in lines):
+            raise
+        return read_document(name, "\n".join(_under(lines, keys)))
+
+
+def _under(lines: Iterable[str], keys: Collection[str]) -> Iterator[str]:
+    """Leave the other lines empty, so that those that stay have their numbers."""
+    wanted = False
+    for line in lines:
+        if line[:1] not in _GOES_ON:
+            key = _TOP_KEY.match(line)
+            wanted = key is not None and key[1] in keys
+        yield line if wanted else ""
 
 
 def document_without_text(name: str, data: Mapping[str, object]) -> Document:

@@ -26,6 +26,8 @@ class Surroundings:
 
     directory: Path
     environment: Mapping[str, str]
+    # False: what is secret need not be within reach, as for a command that only asks the server.
+    secrets: bool = True
 
 
 def surroundings(info: ValidationInfo) -> Surroundings | None:
@@ -47,6 +49,12 @@ def _readable(path: Path, info: ValidationInfo) -> Path:
     return path
 
 
+def _readable_secret(path: Path, info: ValidationInfo) -> Path:
+    around = surroundings(info)
+    return path if around is None or not around.secrets else _readable(path, info)
+
+
 # A relative path is relative to the directory of the file that names it.
 FilePath = Annotated[Path, AfterValidator(_beside_the_file)]
 ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
+SecretFile = Annotated[FilePath, AfterValidator(_readable_secret)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -71,6 +71,21 @@ class KubernetesImages:
             raise ValueError(f"{wanted} is not known here; the nearest is {self._nearest(wanted)}")
         own = (f"{name}:{wanted}" for name in self.components)
         return tuple(f"{REGISTRY}/{image}" for image in (*own, *row.images))
+
+    def needed(self, versions: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Name what kubeadm pulls for the versions, and the other sandbox images; ValueError."""
+        own = tuple(dict.fromkeys(name for each in versions for name in self.images(each)))
+        return own, tuple(name for name in self.sandboxes if own and name not in own)
+
+    def names(self, image: str) -> bool:
+        """Whether kubeadm or containerd pulls `name:tag` for some version."""
+        if any(image in row.images for row in self.rows) or f"{REGISTRY}/{image}" in self.sandboxes:
+            return True
+        name, _, tag = image.partition(":")
+        try:
+            return name in self.components and f"{REGISTRY}/{image}" in self.images(tag)
+        except ValueError:
+            return False
 
     def _nearest(self, wanted: Version) -> Version:
         def distance(row: _Row) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +12,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from entrepot.config.consistency import find_contradictions
-from entrepot.config.document import Document, document_without_text, read_document
+from entrepot.config.document import (
+    Document,
+    document_without_text,
+    read_document,
+    read_sections,
+)
 from entrepot.config.frozen import Surroundings
 from entrepot.config.keys import keys_at
 from entrepot.config.layering import Layers
@@ -21,6 +26,7 @@ from entrepot.config.settings import Settings
 
 SYSTEM_FILE = Path("/etc/entrepot/entrepot.yaml")
 
+_WHEREABOUTS = frozenset({"admin", "cache"})
 _EXPECTED = {
     "bool_parsing": "should be true or false",
     "bool_type": "should be true or false",
@@ -44,21 +50,52 @@ def load_settings(
     preset: str | None = None,
     overrides: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
+    secrets: bool = True,
 ) -> Settings:
     """Read the settings, or raise one ConfigError with every mistake there is.
 
     The embedded defaults lie at the bottom, then the preset, then the file, then `overrides`
     (the shape of the file, one level merged: {"cache": {"path": Path("x")}}). Without a path the
     system's file is read if it exists, over the preset too. A relative path inside a file is
-    relative to that file's directory, a `Path` inside `overrides` to the working directory. Reads
-    the disk: call it before the event loop starts, or in a thread.
+    relative to that file's directory, a `Path` inside `overrides` to the working directory. Without
+    `secrets`, variables and files that hold secrets need not be there. Reads the disk: call it
+    before the event loop starts, or in a thread.
     """
     layers, path = _layers(path, preset)
+    _lay_overrides(layers, overrides)
+    directory = Path.cwd() if path is None else path.absolute().parent
+    variables = os.environ if environment is None else environment
+    return _settle(layers, Surroundings(directory, variables, secrets))
+
+
+def load_whereabouts(
+    path: Path | None = None,
+    *,
+    preset: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Read where the server listens for commands, and where its cache is, and nothing else.
+
+    The rest is as if nobody had written it. For a server that goes on while its file is bad: only
+    mistakes in `admin` and `cache.path` are raised, and a file that cannot be read at all.
+    """
+    layers, path = _layers(path, preset, _read_whereabouts)
+    _lay_overrides(layers, overrides)
+    cache = layers.data.get("cache")
+    known: dict[str, object] = {key: layers.data[key] for key in ("admin",) if key in layers.data}
+    if isinstance(cache, Mapping) and "path" in cache:
+        known["cache"] = {"path": cache["path"]}
+    directory = Path.cwd() if path is None else path.absolute().parent
+    around = Surroundings(directory, os.environ, secrets=False)
+    try:
+        return Settings.model_validate(known, context=around)
+    except ValidationError as error:
+        raise ConfigError(list(_form_problems(layers, error))) from error
+
+
+def _lay_overrides(layers: Layers, overrides: Mapping[str, object] | None) -> None:
     if overrides:
         layers.lay(document_without_text("the command line", _absolute(overrides)))
-    directory = Path.cwd() if path is None else path.absolute().parent
-    around = Surroundings(directory, os.environ if environment is None else environment)
-    return _settle(layers, around)
 
 
 def written_registry(
@@ -70,7 +107,9 @@ def written_registry(
     return found if isinstance(found, Mapping) else {}
 
 
-def _layers(path: Path | None, preset: str | None) -> tuple[Layers, Path | None]:
+def _layers(
+    path: Path | None, preset: str | None, read_own: Callable[[Path], Document] | None = None
+) -> tuple[Layers, Path | None]:
     """Lay the files over each other, and tell which one was the user's."""
     layers = Layers()
     layers.lay(_read(default_path()))
@@ -79,7 +118,7 @@ def _layers(path: Path | None, preset: str | None) -> tuple[Layers, Path | None]
     if path is None and SYSTEM_FILE.exists():
         path = SYSTEM_FILE
     if path is not None:
-        layers.lay(_read(path))
+        layers.lay((read_own or _read)(path))
     return layers, path
 
 
@@ -108,14 +147,21 @@ def preset_path(name: str) -> Path:
 
 
 def _read(path: Path) -> Document:
+    return read_document(str(path), _text(path))
+
+
+def _read_whereabouts(path: Path) -> Document:
+    return read_sections(str(path), _text(path), _WHEREABOUTS)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {reason}")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), 0, "", "is not UTF-8 text")]) from error
-    return read_document(str(path), text)
 
 
 def _settle(layers: Layers, around: Surroundings) -> Settings:

@@ -171,6 +171,13 @@ class MirrorSettings(Frozen):
         )
 
     @property
+    def host(self) -> str:
+        """Who answers there, whatever the mirror is called here: host and port."""
+        parts = urlsplit(self.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return f"{parts.hostname}:{port}"
+
+    @property
     def read_at_start(self) -> bool:
         """Whether files are read once, at the start: certificates, and a proxy's login."""
         ways: tuple[MirrorSettings | RedirectRule, ...] = (self, *self.redirects)

@@ -62,11 +62,17 @@ class PrefetchSettings(Frozen):
     @property
     def names(self) -> tuple[str, ...]:
         """Every image that is meant, each once."""
-        if not self.kubernetes:
+        if not self.kubernetes:  # read when the versions were checked
             return tuple(dict.fromkeys(self.images))
-        table = kubernetes_images()  # read when the versions were checked
-        own = [image for version in self.kubernetes for image in table.images(version)]
-        return tuple(dict.fromkeys((*self.images, *own, *table.sandboxes)))
+        own, sandboxes = kubernetes_images().needed(self.kubernetes)
+        return tuple(dict.fromkeys((*self.images, *own, *sandboxes)))
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Those of them that are wanted and not required: kubeadm does not pull them."""
+        if not self.kubernetes:
+            return frozenset()
+        return frozenset(kubernetes_images().needed(self.kubernetes)[1]).difference(self.images)
 
 
 def _minute(value: object) -> int:

@@ -154,7 +154,8 @@ class Settings(Frozen):
         for name, registry in self.registries.items():
             policy = table.policy(name, "")
             owners = sum(mirror.authority for mirror in registry.mirrors)
-            why = policy.hopeless(mirrors=len(registry.mirrors), authorities=owners)
+            hosts = len({mirror.host for mirror in registry.mirrors})
+            why = policy.hopeless(mirrors=hosts, authorities=owners)
             if why:
                 yield f"{name} has the policy `{policy}`, but {why}"
 

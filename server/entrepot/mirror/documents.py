@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from entrepot.mirror.library import Checked, Collected, Kept, Removal, Status
+from entrepot.oci.digest import Digest
 from entrepot.store.completeness import PlatformState
 from entrepot.store.inventory import ImageRecord
 from entrepot.store.scrub import ScrubStatus
@@ -21,8 +23,10 @@ def time_text(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def image_document(record: ImageRecord, *, missing: bool = False) -> Document:
-    """Tell an image; `missing`: also which blobs are not here."""
+def image_document(
+    record: ImageRecord, begun: Mapping[Digest, int] | None = None, *, missing: bool = False
+) -> Document:
+    """Tell an image; `missing`: also which blobs are not here; `begun` has what is of those."""
     told = record.completeness
     return {
         "name": record.name,
@@ -34,20 +38,21 @@ def image_document(record: ImageRecord, *, missing: bool = False) -> Document:
         "size": told.bytes_present,
         "complete": told.complete,
         "pullable": told.pullable,
-        "platforms": [_platform(one, missing=missing) for one in told.platforms],
+        "platforms": [_platform(one, begun or {}, missing=missing) for one in told.platforms],
         "used_at": time_text(record.used_at),
         "mirror": record.mirror,
         "level": str(Level(record.level)) if record.level else None,
     }
 
 
-def _platform(state: PlatformState, *, missing: bool) -> Document:
+def _platform(state: PlatformState, begun: Mapping[Digest, int], *, missing: bool) -> Document:
     document: Document = {
         "platform": state.platform,
         "manifest": str(state.manifest),
         "complete": state.complete,
         "here": not state.lacks_manifest,
         "bytes": state.bytes_present,
+        "bytes_begun": sum(begun.get(one.digest, 0) for one in state.missing),
         "bytes_total": state.bytes_total,
     }
     if missing:

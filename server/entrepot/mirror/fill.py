@@ -51,6 +51,7 @@ class Fill:
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
     `places` are its readers, `error` what it failed with. `window` is where bytes come from that
     are not on the disk; None while the disk takes them all. `proved`: it is whole, and verified.
+    `found_bytes` are on the disk from a download that broke off, and of use.
     """
 
     wanted: Wanted
@@ -64,6 +65,7 @@ class Fill:
     places: Places = field(default_factory=Places)
     window: Window | None = None
     proved: bool = False
+    found_bytes: int = 0
     error: EntrepotError | None = None
     _fetch: Fetch | None = None
     _partial: Partial | None = None
@@ -219,7 +221,8 @@ class Fill:
             lambda: self.store.begin(self.wanted.digest, public=self.public), self._missing_bytes
         )
         partial.public = self.public  # it may have been published meanwhile
-        self._resumed = partial.written.total > 0
+        self.found_bytes = partial.written.total
+        self._resumed = self.found_bytes > 0
         self._expect(partial)
         self._fetch = self.relays.fetch(self.wanted, partial, self._progressed, self.attempts)
         await self._bring(partial, self._fetch)
@@ -339,7 +342,7 @@ class Fill:
         """
         self._accuse(fetch, f"it is not {partial.size} bytes long, as a manifest says")
         await partial.reset()
-        self._wrong = False
+        self._wrong, self.found_bytes = False, 0
         self._expect(partial)
         self.size = partial.size
         self._telling.now()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entrepot.errors import DigestInvalid, NameInvalid, NotHere
+from entrepot.errors import DigestInvalid, NameInvalid, NotHere, RequestError
 from entrepot.mirror.fills import Fills
 from entrepot.mirror.imagenames import image_glob, image_name, keep_pattern, search_glob
 from entrepot.mirror.ledger import Ledger
+from entrepot.mirror.meant import instead
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.origins import Origins
 from entrepot.mirror.room import Room
@@ -162,8 +163,14 @@ class Library:
         name = image_name(text, self.names)
         record = await self.inventory.image(name)
         if record is None:
-            raise NotHere(f"{name} is not here")
+            raise NotHere(f"{name} is not here{instead(await self.origins.meant(name))}")
         return record
+
+    async def begun(self) -> Mapping[Digest, int]:
+        """Tell of blobs that are not whole how much is here: in progress, or broken off."""
+        accounts = self.room.accounts
+        await accounts.look_at_partials()
+        return accounts.left | {digest: tell()[1] for digest, tell in accounts.flights.items()}
 
     async def status(self) -> Status:
         """Tell how things are now."""
@@ -278,9 +285,16 @@ class Library:
         try:
             parsed = ImagePattern.parse(pattern)
         except (ValueError, DigestInvalid) as error:
-            raise NameInvalid(f"{text[:300]!r}: {error}") from error
+            meant = await self._meant_to_keep(text)
+            raise NameInvalid(f"{text[:300]!r}: {error}{meant}") from error
         await add_keep(self.room.catalog, str(parsed), self.room.clock())
         return str(parsed)
+
+    async def _meant_to_keep(self, text: str) -> str:
+        try:
+            return instead(await self.origins.meant(text))
+        except RequestError:  # no name of an image
+            return ""
 
     async def unkeep(self, text: str) -> str:
         """Keep it no more; NotHere when it is not kept by exactly this pattern."""

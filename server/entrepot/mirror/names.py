@@ -39,6 +39,7 @@ class NameTable:
         self._hosts = {host.lower(): registry.lower() for host, registry in (hosts or {}).items()}
         if strangers := set(self._hosts.values()) - set(names):
             raise ValueError(f"hosts stand for unknown registries: {', '.join(sorted(strangers))}")
+        self.registries = tuple(sorted(registry.lower() for registry in registries))
         self.served = ", ".join(_told(registry, names) for registry in sorted(registries))
 
     def canonical(self, host: str) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from entrepot.errors import NotHere, TagInvalid
 from entrepot.mirror.imagenames import image_name
 from entrepot.mirror.ledger import DEMOTED_S, Ledger, record_of
+from entrepot.mirror.meant import instead, is_known, namesakes
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.rules import Rules
 from entrepot.oci.digest import Digest
@@ -118,7 +119,10 @@ class Origins:
         parts = await self._parts(manifest.digest) if manifest is not None else {}
         records = await self._records(registry, repository, reference, {digest, *parts})
         if tag is None and manifest is None and pin is None and not records:
-            raise NotHere(f"nothing is known of {name}: it is not here, and nobody was asked")
+            meant = instead(await self.meant(name))
+            raise NotHere(
+                f"nothing is known of {name}: it is not here, and nobody was asked{meant}"
+            )
         demoted = self.ledger.demoted(registry)
         return Origin(
             name=name,
@@ -135,6 +139,19 @@ class Origins:
             records=records,
             demoted=tuple(sorted(demoted)),
         )
+
+    async def meant(self, text: str) -> tuple[str, ...]:
+        """Name images of other registries by exactly this name, which are held or known of."""
+        registry, repository, reference = _parted(image_name(text, self.names))
+        if not isinstance(reference, Tag):
+            return ()
+        pins = (await self.rules()).pins
+        found = []
+        for key in namesakes(registry, repository, reference, self.names):
+            known = await asyncio.to_thread(is_known, *key, self.names, pins)
+            if known or await self.catalog.tag(*key) is not None:
+                found.append(f"{key[0]}/{key[1]}:{key[2]}")
+        return tuple(found)
 
     async def records(
         self,

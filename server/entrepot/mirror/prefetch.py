@@ -25,6 +25,7 @@ from entrepot.mirror.manifests import Manifests
 from entrepot.mirror.namedimage import NamedImage
 from entrepot.mirror.names import NameTable
 from entrepot.mirror.prefetchjob import Item, Job, Order, Progress, State
+from entrepot.mirror.reach import Reach
 from entrepot.mirror.tags import Tags
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
@@ -91,7 +92,8 @@ class Prefetch:
         """Begin an order; it goes on whoever watches."""
         self._last += 1
         told = dict.fromkeys(order.images)
-        job = Job(self._last, order, self.means.manifests.clock(), [Item(each) for each in told])
+        items = [Item(each, extra=each in order.extras) for each in told]
+        job = Job(self._last, order, self.means.manifests.clock(), items)
         self._jobs[job.number] = job
         for number in [n for n, each in self._jobs.items() if each.ended][:-_MOST_JOBS_KEPT]:
             del self._jobs[number]
@@ -141,12 +143,18 @@ class Prefetch:
         log.info("prefetch.began", job=job.number, images=len(job.items), origin=job.order.origin)
         with ExitStack() as held:
             for rest_s in (*self.rests_s, None):
+                reach = Reach(self._is_left_out)
                 left = [item for item in job.items if not item.ended]
                 for item in left:
-                    await self._tried(job, item, self._look(job, item, held), rest_s)
+                    await self._tried(job, item, self._look(job, item, held, reach), rest_s, reach)
                 for item in [each for each in left if each.state is State.FETCHING]:
-                    await self._tried(job, item, self._bring(job, item, held), rest_s)
-                if all(item.ended for item in job.items):
+                    await self._tried(job, item, self._bring(job, item, held), rest_s, reach)
+                again = [item for item in left if not item.ended]
+                needed = [item for item in again if not item.extra]
+                if not job.order.patient:
+                    needed = [each for each in needed if not _is_hopeless(each, reach)]
+                if not needed:
+                    _give_up(job, again)
                     break
                 if rest_s is not None:
                     await self.sleep(rest_s)
@@ -154,19 +162,20 @@ class Prefetch:
         log.info("prefetch.done", job=job.number, done=done, failed=len(job.items) - done)
 
     async def _tried(
-        self, job: Job, item: Item, work: Awaitable[None], rest_s: float | None
+        self, job: Job, item: Item, work: Awaitable[None], rest_s: float | None, reach: Reach
     ) -> None:
         """Do something for one image; what goes wrong is its own, and may be better later."""
         try:
             await work
         except EntrepotError as error:
+            reach.note(registry_of(item), error)
             again = rest_s is not None and isinstance(error, _PASSING)
             item.state = State.RETRYING if again else State.FAILED
-            item.reason = str(error)
+            item.reason, item.rest_s = str(error), rest_s if again else None
             log.warning("prefetch.failed", image=item.name or item.told, reason=str(error))
         job.tell()
 
-    async def _look(self, job: Job, item: Item, held: ExitStack) -> None:
+    async def _look(self, job: Job, item: Item, held: ExitStack, reach: Reach) -> None:
         """Get the manifests of an image: they tell which blobs are needed, and how much that is."""
         item.tries += 1
         means = self.means
@@ -176,7 +185,7 @@ class Prefetch:
             if named.registry not in means.manifests.registries:
                 served = means.names.served
                 raise NameUnknown(f"{named.registry} is not served here. Served: {served}")
-            root = await _root(means, named)
+            root = await self._reached(means, named, reach)
             item.digest = root.digest
             for manifest in await _manifests_of(means, named, root, job.order.platforms):
                 item.parts.update((child.digest, child.size) for child in blobs_of(manifest))
@@ -189,6 +198,17 @@ class Prefetch:
             item.before = set(sizes)
         self._check_room(job)
         item.state = State.FETCHING
+
+    async def _reached(self, means: Means, named: NamedImage, reach: Reach) -> Manifest:
+        """Get what the name means, unless the registry is known to be out of reach by now."""
+        if (known := reach.why_not(named.registry)) is not None:
+            raise known
+        return await _root(means, named)
+
+    def _is_left_out(self, registry: str) -> bool:
+        now = asyncio.get_running_loop().time()
+        mirrors = self.means.manifests.registries[registry].mirrors
+        return all(mirror.health.state(now) != "closed" for mirror in mirrors)
 
     async def _bring(self, job: Job, item: Item, held: ExitStack) -> None:
         """Fetch what is missing of an image, some blobs at a time; then see that all is there."""
@@ -227,7 +247,7 @@ class Prefetch:
                 raise fill.error
             if await self._fills.store.size(digest) is None:
                 raise NoRoom(f"{digest} was fetched but not kept: no room on the disk for it")
-            item.fetched_bytes += fill.size or 0
+            item.fetched_bytes += max((fill.size or 0) - fill.found_bytes, 0)
         item.here.add(digest)
         item.parts[digest] = await self._fills.store.size(digest) or 0
         self._hold(digest, held)
@@ -288,6 +308,22 @@ async def _manifests_of(
         served = await means.manifests.get(named.image, child.digest, means.deadline())
         found += await _manifests_of(means, named, served.manifest, platforms, depth - 1)
     return found
+
+
+def registry_of(item: Item) -> str:
+    """Name its registry; "" while nobody has read its name."""
+    return item.name.partition("/")[0]
+
+
+def _is_hopeless(item: Item, reach: Reach) -> bool:
+    """Whether no mirror could be reached for it, not the second time either."""
+    return item.tries > 1 and reach.is_lost(registry_of(item))
+
+
+def _give_up(job: Job, items: Iterable[Item]) -> None:
+    for item in items:
+        item.state, item.rest_s = State.FAILED, None
+    job.tell()
 
 
 def blobs_of(manifest: Manifest) -> Iterable[Child]:

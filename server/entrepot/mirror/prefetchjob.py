@@ -23,18 +23,26 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to fetch: `platforms` such as linux/arm64; all that an image has when it is empty."""
+    """What to fetch: `platforms` such as linux/arm64; all that an image has when it is empty.
+
+    The `extras` among the images are wanted and not required: nothing waits or fails for their
+    sake. Without `patient` somebody waits, and while no mirror can be reached it ends soon.
+    """
 
     images: tuple[str, ...]
     platforms: tuple[str, ...] = ()
     origin: str = "command"
+    extras: frozenset[str] = frozenset()
+    patient: bool = True
 
 
 @dataclass(slots=True)
 class Item:
     """One image. `parts` are the sizes of its blobs, -1 where nobody knows.
 
-    `here` are those that are kept, `before` those that were when the job began.
+    `here` are those that are kept, `before` those that were when the job began. While it is
+    RETRYING it is tried again after `rest_s`. `fetched_bytes` came from mirrors, without what an
+    earlier download had left of a blob.
     """
 
     told: str
@@ -42,6 +50,8 @@ class Item:
     state: State = State.WAITING
     digest: Digest | None = None
     reason: str = ""
+    extra: bool = False
+    rest_s: float | None = None
     tries: int = 0
     parts: dict[Digest, int] = field(default_factory=dict)
     here: set[Digest] = field(default_factory=set)
@@ -86,8 +96,8 @@ class Job:
 
     @property
     def failed(self) -> list[Item]:
-        """The images that did not come."""
-        return [item for item in self.items if item.state is not State.DONE]
+        """The images that did not come, and had to."""
+        return [each for each in self.items if each.state is not State.DONE and not each.extra]
 
     def progress(self, coming: Iterable[tuple[Digest, int]] = ()) -> Progress:
         """Tell how far it is; `coming` are blobs in progress, with what is there of them."""
@@ -105,7 +115,7 @@ class Job:
             bytes=brought + sum(n for digest, n in there.items() if digest not in here),
             bytes_total=sum(sizes.values()),
             done=sum(item.state is State.DONE for item in self.items),
-            failed=sum(item.state is State.FAILED for item in self.items),
+            failed=sum(item.state is State.FAILED and not item.extra for item in self.items),
             images=len(self.items),
             standing_back=self.standing_back,
         )

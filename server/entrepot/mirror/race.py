@@ -19,6 +19,7 @@ from entrepot.errors import (
     MirrorOffline,
     MirrorSilent,
     MirrorThrottled,
+    MirrorUnreachable,
     Offline,
 )
 from entrepot.metrics import Metrics
@@ -38,6 +39,25 @@ HEDGE_SHARE = 0.95
 SHORTEST_PATIENCE_S = 0.05
 
 log = structlog.get_logger(__name__)
+
+
+OWNERS = frozenset(
+    {
+        "registry.k8s.io",
+        "registry-1.docker.io",
+        "mirror.gcr.io",
+        "quay.io",
+        "ghcr.io",
+        "gcr.io",
+        "mcr.microsoft.com",
+    }
+)
+"""The mirrors of the built-in settings: the registries themselves, and Google's copy of one."""
+_OUT_OF_REACH = frozenset({MirrorUnreachable.outcome, MirrorSilent.outcome})
+_CLOSED_NETWORK = (
+    ". Nothing but the registry itself is in the settings, and it cannot be reached from here:"
+    " `--preset china` is for networks that block it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +97,13 @@ def exhausted(subject: str, attempts: tuple[Attempt, ...], unknown: type[Exhaust
         return AllThrottled(f"{subject}: throttled by its mirrors: {told}", attempts)
     if not attempts:
         return AllFailed(f"{subject}: no configured mirror carries this repository", attempts)
-    return AllFailed(f"{subject}: no mirror could answer: {told}", attempts)
+    hint = _CLOSED_NETWORK if _is_cut_off(attempts) else ""
+    return AllFailed(f"{subject}: no mirror could answer: {told}{hint}", attempts)
+
+
+def _is_cut_off(attempts: tuple[Attempt, ...]) -> bool:
+    """Whether nobody but the public registries themselves was asked, and none can be reached."""
+    return all(a.mirror in OWNERS and a.outcome in _OUT_OF_REACH for a in attempts)
 
 
 @dataclass(slots=True)

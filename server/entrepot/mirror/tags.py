@@ -161,7 +161,7 @@ class Tags:
         return Question(
             tag=tag,
             policy=rules.policy(image.registry, image.repository),
-            voters=tuple(Voter(mirror.name, mirror.authority) for mirror in mirrors),
+            voters=tuple(Voter(mirror.name, mirror.authority, mirror.host) for mirror in mirrors),
             pin=rules.pin(image.registry, image.repository, tag),
             held=rules.held(record) if record is not None else None,
         )

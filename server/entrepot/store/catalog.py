@@ -28,10 +28,9 @@ from entrepot.store.record import (
 from entrepot.store.removal import read_removed, remove_blobs, remove_images
 from entrepot.store.rows import (
     blob_record,
-    blob_row,
-    link_rows,
+    blob_statement,
     manifest_record,
-    manifest_row,
+    manifest_statements,
     tag_key,
     tag_records,
     tag_row,
@@ -56,20 +55,6 @@ _AMEND_TAG = """
     WHERE registry = ? AND repository = ? AND tag = ? AND digest = ? AND checked_at <= ?
 """
 _DELETE_TAG = "DELETE FROM tags WHERE registry = ? AND repository = ? AND tag = ?"
-# Not REPLACE: that would go past the triggers that keep the totals.
-_PUT_MANIFEST = """
-    INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
-    media_type = excluded.media_type, size = excluded.size, mirror = excluded.mirror,
-    used_at = max(used_at, excluded.used_at)
-"""
-_PUT_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?)"
-_PUT_BLOB = """
-    INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
-    size = excluded.size, used_at = max(used_at, excluded.used_at),
-    registry = iif(mirror = '', excluded.registry, registry),
-    seconds = iif(mirror = '', excluded.seconds, seconds),
-    mirror = iif(mirror = '', excluded.mirror, mirror)
-"""
 _MANIFEST = """
     SELECT digest, media_type, size, mirror, registry, repository, used_at FROM manifests
     WHERE digest = ?
@@ -236,20 +221,20 @@ class Catalog:
 
     async def put_manifest(self, manifest: ManifestRecord, children: Sequence[Child]) -> None:
         """Keep what a manifest is and what it points at; its bytes are in the blob store (P6)."""
-        await self._committer.submit(_manifest_statements(manifest, children))
+        await self._committer.submit(manifest_statements(manifest, children))
 
     async def record(
         self, manifest: ManifestRecord, children: Sequence[Child], tag: TagRecord
     ) -> None:
         """Keep a manifest and the tag that led to it, in one transaction (P6)."""
         await self._committer.submit(
-            [*_manifest_statements(manifest, children), Statement(_PUT_TAG, [tag_row(tag)])],
+            [*manifest_statements(manifest, children), Statement(_PUT_TAG, [tag_row(tag)])],
             lambda: self._remember(tag),
         )
 
     async def put_blob(self, blob: BlobRecord) -> None:
         """Keep what is known of a file in the blob store."""
-        await self._committer.submit([Statement(_PUT_BLOB, [blob_row(blob)])])
+        await self._committer.submit([blob_statement(blob)])
 
     def use_manifest(self, digest: Digest, now: float) -> None:
         """Note that a manifest was asked for; costs no I/O now. `now` is seconds of the epoch."""
@@ -401,19 +386,3 @@ class Catalog:
         except StoreError as error:
             log.warning("catalog.table_lost", table=table, error=str(error))
             return []
-
-
-def _manifest_statements(manifest: ManifestRecord, children: Sequence[Child]) -> list[Statement]:
-    blob = BlobRecord(
-        digest=manifest.digest,
-        size=manifest.size,
-        added_at=manifest.used_at,
-        used_at=manifest.used_at,
-        registry=manifest.registry,
-        mirror=manifest.mirror,
-    )
-    return [
-        Statement(_PUT_MANIFEST, [manifest_row(manifest)]),
-        Statement(_PUT_LINK, link_rows(manifest.digest, children)),
-        Statement(_PUT_BLOB, [blob_row(blob)]),
-    ]

@@ -28,11 +28,7 @@ from entrepot.store.gate import Gate
 from entrepot.store.journal import Journal, Kind, Record, Trusted, replay
 from entrepot.store.layout import BLOB_MODE, Layout
 from entrepot.store.leftover import read_map, remove_partial, remove_unless_useful
-from entrepot.store.nofollow import (
-    make_private_directory,
-    open_for_writing,
-    open_regular,
-)
+from entrepot.store.nofollow import make_private_directory, open_for_writing, open_regular
 from entrepot.store.placement import fsync_directory, place
 from entrepot.store.rangeset import EMPTY, Interval
 
@@ -320,9 +316,8 @@ class Draft:
     def sync(self) -> None:
         """Make durable what is there, beside further writes; nothing to do when it is not due.
 
-        A writer does not wait for this: fsync takes as long as the disk likes, and what it is for,
-        trust after a power cut, can come later than the bytes. A failure costs only that trust, or
-        it has the next write fail, so it is told in the log and to nobody else.
+        A writer does not wait: fsync takes as long as the disk likes, and trust after a power cut
+        can come later than the bytes. A failure is told in the log.
         """
         with self._gate.shared():
             with self._state:
@@ -341,21 +336,17 @@ class Draft:
         with self._state:
             self._note_size()
             covered, unsynced = self._journal.records, self._unsynced
-            self._unsynced = 0
-        try:
-            self._fsync_data()
-            if not self._reachable:
-                # every name on the way there: any of them may be new
-                for directory in (self._directory, *self._directory.parents[:3]):
-                    fsync_directory(directory)
-                self._reachable = True
-            with self._state:
-                self._journal.append(Record(Kind.SYNC, covered))
-            self._journal.fsync()
-        except BaseException:
-            with self._state:
-                self._unsynced += unsynced
-            raise
+        self._fsync_data()
+        if not self._reachable:
+            # every name on the way there: any of them may be new
+            for directory in (self._directory, *self._directory.parents[:3]):
+                fsync_directory(directory)
+            self._reachable = True
+        with self._state:
+            self._journal.append(Record(Kind.SYNC, covered))
+        self._journal.fsync()
+        with self._state:
+            self._unsynced -= unsynced
 
     def _fsync_data(self) -> None:
         """After a failed fsync the kernel counts the lost pages as clean: never ask it again."""

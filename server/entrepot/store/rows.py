@@ -9,10 +9,25 @@ import structlog
 from entrepot.errors import RequestError
 from entrepot.oci.digest import Digest
 from entrepot.oci.reference import RepositoryName, Tag
-from entrepot.store.database import Row, Value
+from entrepot.store.database import Row, Statement, Value
 from entrepot.store.record import BlobRecord, Child, ManifestRecord, TagKey, TagRecord
 
 log = structlog.get_logger(__name__)
+
+# Not REPLACE: that would go past the triggers that keep the totals.
+_PUT_MANIFEST = """
+    INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
+    media_type = excluded.media_type, size = excluded.size, mirror = excluded.mirror,
+    used_at = max(used_at, excluded.used_at)
+"""
+_PUT_LINK = "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?)"
+_PUT_BLOB = """
+    INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET
+    size = excluded.size, used_at = max(used_at, excluded.used_at),
+    registry = iif(mirror = '', excluded.registry, registry),
+    seconds = iif(mirror = '', excluded.seconds, seconds),
+    mirror = iif(mirror = '', excluded.mirror, mirror)
+"""
 
 
 def tag_records(rows: Iterable[tuple[Value, ...]]) -> list[TagRecord]:
@@ -115,3 +130,25 @@ def blob_row(blob: BlobRecord) -> Row:
         blob.mirror,
         blob.seconds,
     )
+
+
+def blob_statement(blob: BlobRecord) -> Statement:
+    """Write what is known of a file in the blob store."""
+    return Statement(_PUT_BLOB, [blob_row(blob)])
+
+
+def manifest_statements(manifest: ManifestRecord, children: Sequence[Child]) -> list[Statement]:
+    """Write what a manifest is and what it points at, and that its bytes are here."""
+    blob = BlobRecord(
+        digest=manifest.digest,
+        size=manifest.size,
+        added_at=manifest.used_at,
+        used_at=manifest.used_at,
+        registry=manifest.registry,
+        mirror=manifest.mirror,
+    )
+    return [
+        Statement(_PUT_MANIFEST, [manifest_row(manifest)]),
+        Statement(_PUT_LINK, link_rows(manifest.digest, children)),
+        blob_statement(blob),
+    ]

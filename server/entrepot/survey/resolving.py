@@ -18,7 +18,7 @@ async def resolve(panel: Panel, wanted: Wanted, policy: Policy, pin: Pin | None)
     """Decide what a tag means; with a pin nobody is asked. Never an `Ask`."""
     members = {member.name: member for member in panel.members}
     voters = tuple(
-        Voter(member.name, member.settings.authority)
+        Voter(member.name, member.settings.authority, member.client.host)
         for member in panel.members
         if member.client.carries(wanted.repository)
     )

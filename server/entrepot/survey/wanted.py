@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from entrepot.config import Settings
 from entrepot.errors import NameInvalid, NameUnknown
 from entrepot.mirror.imagenames import image_glob, image_name
+from entrepot.mirror.meant import instead, is_known, namesakes
 from entrepot.mirror.names import NameTable
 from entrepot.oci.reference import RepositoryName, Tag
 from entrepot.trust.pins import Pin, Pins
@@ -67,6 +68,13 @@ def sample_of(registry: str) -> Wanted | None:
     """Give an image by which a registry's mirrors can be looked at; None where none is known."""
     sample = _SAMPLES.get(registry)
     return Wanted(registry, RepositoryName(sample[0]), Tag(sample[1])) if sample else None
+
+
+def meant_instead(image: Wanted, names: NameTable, pins: Pins) -> str:
+    """Write what else may have been meant by an image that is not to be had; "" for nothing."""
+    others = namesakes(image.registry, image.repository, image.tag, names)
+    known = (Wanted(*other) for other in others if is_known(*other, names, pins))
+    return instead(map(str, known))
 
 
 def pinned(pins: Pins, patterns: Iterable[str], names: NameTable) -> dict[Wanted, Pin]:

@@ -135,7 +135,7 @@ class _Machine:
         ):
             return _Found(held.digest, held.level)
         pending = self.tally.pending
-        if pending and votes + len(pending) >= step.votes:
+        if pending and votes + self.tally.voices(pending) >= step.votes:
             return Ask(pending[: max(step.votes - votes, 1)])
         if ranking:
             self.reports.append(Report(Event.DISAGREEMENT))

@@ -84,10 +84,13 @@ class Policy:
         return self.tried[-1].rule.value
 
     def hopeless(self, *, mirrors: int, authorities: int) -> str:
-        """Say why no mirror can ever fulfil this, or nothing: for `entrepot check-config`."""
+        """Say why no mirror can ever fulfil this, or nothing: for `entrepot check-config`.
+
+        Of `mirrors` those of one host count once.
+        """
         last = self.tried[-1]
         if last.rule is Rule.AGREE and last.votes > mirrors and not authorities:
-            return f"{last.votes} mirrors are to agree, and there are {mirrors}"
+            return f"{last.votes} mirrors are to agree, and they are on {mirrors} hosts"
         if last.rule is Rule.AUTHORITY and not authorities:
             return "the authority is to be asked, and none of the mirrors is it"
         return ""

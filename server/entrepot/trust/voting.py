@@ -22,10 +22,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Voter:
-    """A mirror that may be asked; `authority` when it is the registry that owns the name."""
+    """A mirror that may be asked; `authority` when it is the registry that owns the name.
+
+    Those with one `host` have one voice between them: who lies there lies by every name.
+    """
 
     mirror: str
     authority: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Answers counted. Each mirror has one vote, its first; strangers have none."""
+    """Answers counted. Each mirror has one vote, its first; strangers have none.
+
+    A digest that several mirrors of one host say has one vote of theirs.
+    """
 
     voters: tuple[Voter, ...]
     answers: tuple[Answer, ...]
@@ -101,8 +108,21 @@ class Tally:
     @property
     def ranking(self) -> tuple[tuple[Digest, int], ...]:
         """The digests with their votes: most votes first, among equals the earlier one."""
-        votes = Counter(answer.digest for answer in self.answers if answer.digest is not None)
-        return tuple(votes.most_common())
+        hosts = self._hosts()
+        said = dict.fromkeys(
+            (hosts[answer.mirror], answer.digest)
+            for answer in self.answers
+            if answer.digest is not None
+        )
+        return tuple(Counter(digest for _, digest in said).most_common())
+
+    def voices(self, mirrors: Iterable[str]) -> int:
+        """Count the hosts of some mirrors: what they can add to a digest's votes at most."""
+        hosts = self._hosts()
+        return len({hosts[mirror] for mirror in mirrors})
+
+    def _hosts(self) -> dict[str, str]:
+        return {voter.mirror: voter.host or voter.mirror for voter in self.voters}
 
     def mirrors_of(self, digest: Digest) -> tuple[str, ...]:
         """Who said this digest."""

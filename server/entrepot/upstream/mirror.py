@@ -81,6 +81,7 @@ class MirrorClient:
         """
         self.registry = registry
         self.name = settings.name
+        self.host = settings.host
         self._settings, self._timeouts = settings, timeouts
         self.authority = settings.authority
         self.gives_blobs = settings.blobs

@@ -59,6 +59,7 @@ class AdminApi:
             ("GET", "/v1/status", self.status),
             ("GET", "/v1/images", self.images),
             ("GET", "/v1/images/one", self.image),
+            ("GET", "/v1/images/meant", self.meant),
             ("DELETE", "/v1/images", self.remove),
             ("POST", "/v1/gc", self.gc),
             ("GET", "/v1/scrub", self.scrub),
@@ -86,11 +87,17 @@ class AdminApi:
         query, limit = request.query, _limit(request)
         found = await self._library.images(query.get("pattern"), query.get("after"), limit)
         more = found[-1].name if len(found) == limit else None
-        return {"images": [image_document(one) for one in found], "next": more}
+        begun = await self._library.begun()
+        return {"images": [image_document(one, begun) for one in found], "next": more}
 
     async def image(self, request: web.Request) -> Document:
         """Tell one image, with what is missing."""
-        return image_document(await self._library.image(_named(request)), missing=True)
+        record = await self._library.image(_named(request))
+        return image_document(record, await self._library.begun(), missing=True)
+
+    async def meant(self, request: web.Request) -> Document:
+        """Tell what else an image may be that is not to be had by its name."""
+        return {"names": list(await self._library.origins.meant(_named(request)))}
 
     async def remove(self, request: web.Request) -> Document:
         """Remove one image."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -55,8 +56,9 @@ class PrefetchApi:
             order = await _order(request)
         except EntrepotError as error:
             return refusal(error)
-        job = self._prefetch.start(order)
-        if "background" in request.query:
+        background = "background" in request.query
+        job = self._prefetch.start(replace(order, patient=background))
+        if background:
             return web.json_response(self._document(job))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         try:
@@ -113,6 +115,8 @@ def _item(item: Item) -> Document:
         "state": item.state.value,
         "digest": str(item.digest) if item.digest is not None else None,
         "reason": item.reason or None,
+        "extra": item.extra,
+        "again_in": item.rest_s,
         "bytes": item.bytes,
         "fetched": item.fetched_bytes,
     }
@@ -124,9 +128,10 @@ async def _order(request: web.Request) -> Order:
     except ValueError as error:
         raise NameInvalid(f"the body is no JSON: {error}") from error
     if isinstance(document, dict):
-        images, platforms = document.get("images", []), document.get("platforms", [])
-        if _texts(images) and _texts(platforms) and 0 < len(images) <= _MOST_IMAGES:
-            return Order(tuple(images), tuple(platforms))
+        told = [document.get(key, []) for key in ("images", "platforms", "extras")]
+        if all(map(_texts, told)) and 0 < len(told[0]) <= _MOST_IMAGES:
+            images, platforms, extras = map(tuple, told)
+            return Order(images, platforms, extras=frozenset(extras))
     raise NameInvalid('the body has to be {"images": ["…"], "platforms": []}')
 
 

@@ -21,6 +21,11 @@ registries:
   quay.io: {mirrors: [{url: "https://quay.io", repository: "{nam}"}]}
 """
 
+SPLIT = """\
+registry.k8s.io: {aliases: [k8s.lan], mirrors: [https://m]}
+  k8s.gcr.io: {mirrors: [https://m]}
+"""
+
 
 def test_six_mistakes_are_six_lines_and_status_2(tmp_path: Path) -> None:
     file = tmp_path / "entrepot.yaml"
@@ -78,6 +83,40 @@ def test_good_file_is_summarized(tmp_path: Path) -> None:
             " with `private: true` clients are asked for a password"
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("registries", "lost"),
+    [
+        ("registry.k8s.io: {aliases: [k8s.lan], mirrors: [https://m]}", True),
+        ("registry.k8s.io: {mirrors: [https://m]}", False),
+        ("registry.k8s.io: {aliases: [], mirrors: [https://m]}", False),
+        ("registry.k8s.io: {aliases: [k8s.lan, k8s.gcr.io], mirrors: [https://m]}", False),
+        (SPLIT, False),
+        ("registry.k8s.io: null", False),
+    ],
+)
+@pytest.mark.parametrize("preset", [(), ("--preset", "china")], ids=["plain", "china"])
+def test_another_name_that_goes_missing_is_told(
+    tmp_path: Path, registries: str, lost: bool, preset: tuple[str, ...]
+) -> None:
+    file = tmp_path / "entrepot.yaml"
+    file.write_text(f"registries:\n  {registries}\n")
+    result = CliRunner().invoke(main, ["check-config", str(file), *preset])
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = "warning   registry.k8s.io was also k8s.gcr.io, and its `aliases` leave that out"
+    assert (told in result.stdout) is lost
+
+
+def test_it_takes_the_options_of_the_others(tmp_path: Path) -> None:
+    """The line of options of `serve` is checked as it is."""
+    file = tmp_path / "entrepot.yaml"
+    file.write_text("cache: {path: /srv/other}\n")
+    words = ["check-config", "--config", str(file), "--preset", "china"]
+    assert "cache     /srv/other" in CliRunner().invoke(main, words).stdout
+    result = CliRunner().invoke(main, [*words, "--cache", "/srv/own"])
+    assert (result.exit_code, "cache     /srv/own" in result.stdout) == (0, True)
+    assert CliRunner().invoke(main, [*words, str(file)]).exit_code == 2
 
 
 def test_preset_is_checked_by_name() -> None:

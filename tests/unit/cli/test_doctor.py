@@ -57,6 +57,21 @@ async def test_nobody_within_reach_says_nothing_of_the_order(site: Mirrored) -> 
     assert "right as it is" not in result.stdout
 
 
+async def test_nobody_of_any_use_says_nothing_of_the_order_but_what_to_do(site: Mirrored) -> None:
+    await site.mirror.stop()
+    site.owner.content.repositories.clear()
+    result = await site.run("doctor", NAME)
+    assert result.exit_code == 1
+    assert "right as it is" not in result.stdout
+    told = result.stdout.partition(f"No mirror was of any use for {NAME}")[2].splitlines()
+    assert [line.partition(":")[0] for line in told[1:3]] == [
+        "* no such tag",
+        "* unreachable, silent",
+    ]
+    assert "denied" not in result.stdout
+    assert "registries:" not in result.stdout
+
+
 async def test_json_and_status(site: Mirrored) -> None:
     site.mirror.put_image("pause", "1", OTHER)
     await site.owner.stop()

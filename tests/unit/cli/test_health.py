@@ -14,11 +14,11 @@ from programs.ports import Port
 from unit.web.serving import serving
 
 
-async def health(directory: Path, admin: str) -> Result:
+async def health(directory: Path, admin: str, *words: str) -> Result:
     """Run the command with a file that says where the admin listener is; in a thread: it waits."""
     file = directory / "entrepot.yaml"
     file.write_text(f'admin: "{admin}"\n')
-    arguments = ["health", "--config", str(file)]
+    arguments = ["health", "--config", str(file), *words]
     return await asyncio.to_thread(CliRunner().invoke, main, arguments)
 
 
@@ -27,6 +27,12 @@ async def test_ready_server_is_status_0(tmp_path: Path) -> None:
     """Its mirrors do not matter: there is none, and nothing is asked of them."""
     async with serving(tmp_path, "http://127.0.0.1:1") as server:
         result = await health(tmp_path, server.admin)
+    assert (result.exit_code, result.output) == (0, "ready\n")
+
+
+async def test_the_cache_may_be_named_as_for_the_others(tmp_path: Path) -> None:
+    async with serving(tmp_path, "http://127.0.0.1:1") as server:
+        result = await health(tmp_path, server.admin, "--cache", str(tmp_path / "any"))
     assert (result.exit_code, result.output) == (0, "ready\n")
 
 

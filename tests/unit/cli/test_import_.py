@@ -85,7 +85,7 @@ async def test_damaged_bytes_are_told_and_name_nothing(stopped: Stopped, tmp_pat
         assert await cache.catalog.ask("SELECT 1 FROM tags WHERE tag = '3'") == []
 
 
-@pytest.mark.parametrize("data", [b"", b"hello" * 1000])
+@pytest.mark.parametrize("data", [b"", b"hello", b"hello" * 1000])
 async def test_what_is_no_archive_is_told_and_the_next_file_comes(
     stopped: Stopped, tmp_path: Path, data: bytes
 ) -> None:
@@ -95,7 +95,7 @@ async def test_what_is_no_archive_is_told_and_the_next_file_comes(
     result = await stopped.run("import", str(bad), str(tmp_path / "none"), good)
     assert result.exit_code == 1
     assert f"Error: {bad}: it is" in result.stderr
-    assert "No such file" in result.stderr
+    assert f"Error: {tmp_path / 'none'}: no such file or directory\n" in result.stderr
     assert f"imported {APP}" in result.stdout
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 import pytest
 
-from entrepot.cli.kubernetes import images_for
+from entrepot.cli.kubernetes import Needed, images_for
 
 
 def test_images_of_versions_and_every_sandbox() -> None:
     told = images_for(("v1.30.5", "v1.18.20"))
-    assert {"registry.k8s.io/kube-proxy:v1.30.5", "registry.k8s.io/coredns:1.6.7"} <= set(told)
-    assert {f"registry.k8s.io/pause:{tag}" for tag in ("3.1", "3.6", "3.10")} <= set(told)
-    assert len(told) == len(set(told))
-    assert images_for(()) == ()
+    own = {f"registry.k8s.io/{one}" for one in ("kube-proxy:v1.30.5", "coredns:1.6.7")}
+    assert own | {f"registry.k8s.io/pause:{tag}" for tag in ("3.9", "3.2")} <= set(told.images)
+    assert {f"registry.k8s.io/pause:{tag}" for tag in ("3.1", "3.6", "3.10")} <= set(told.extras)
+    every = (*told.images, *told.extras)
+    assert len(every) == len(set(every))
+    assert images_for(()) == Needed()
 
 
 @pytest.mark.parametrize("version", ["v1.99.1", "latest", ""])

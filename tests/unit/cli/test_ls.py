@@ -48,7 +48,7 @@ async def test_empty_cache_is_no_failure(tmp_path: Path) -> None:
 
 def platform(name: str | None, share: int, here: bool = True) -> dict[str, Any]:
     told = {"platform": name, "complete": share == 100, "here": here}
-    return told | {"bytes": share, "bytes_total": 100}
+    return told | {"bytes": share // 2, "bytes_begun": share - share // 2, "bytes_total": 100}
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,25 @@ def platform(name: str | None, share: int, here: bool = True) -> dict[str, Any]:
         ([platform(None, 100)], "all"),
         ([platform("b", 40), platform("a", 100)], "a, b INCOMPLETE 40%"),
         ([platform("a", 100), platform("b", 0, here=False)], "a (+1 not here)"),
-        ([platform("a", 0, here=False), platform("b", 0, here=False)], "nothing here"),
+        (
+            [platform("a", 0, here=False), platform("b", 0, here=False)],
+            "index only (+2 not here)",
+        ),
     ],
 )
 def test_whole_platforms_come_first(platforms: list[dict[str, Any]], text: str) -> None:
-    assert platforms_text(platforms) == text
+    assert platforms_text(platforms, 332) == text
 
 
 def test_incomplete_is_never_100_percent_nor_divided_by_0() -> None:
-    almost = {"platform": "a", "complete": False, "here": True, "bytes": 999, "bytes_total": 999}
-    assert platforms_text([almost]) == "a INCOMPLETE 99%"
-    assert platforms_text([almost | {"bytes": 0, "bytes_total": 0}]) == "a INCOMPLETE 0%"
+    almost = {
+        "platform": "a",
+        "complete": False,
+        "here": True,
+        "bytes": 999,
+        "bytes_begun": 0,
+        "bytes_total": 999,
+    }
+    assert platforms_text([almost], 999) == "a INCOMPLETE 99%"
+    assert platforms_text([almost | {"bytes": 0, "bytes_total": 0}], 9) == "a INCOMPLETE 0%"
+    assert platforms_text([almost | {"here": False}], 0) == "nothing here"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from fakes.images import image
+from fakes.images import image, index
 from unit.cli.mirrored import NAME, Mirrored, mirrored
 from unit.store.keeping import keeping
 
@@ -33,6 +34,20 @@ async def test_what_the_cache_has(site: Mirrored) -> None:
     assert f"nobody vouches for 1 digest: {NAME}" in result.stderr
 
 
+async def test_a_tag_of_which_only_the_index_is_here_is_left_out(site: Mirrored) -> None:
+    """As a prefetch leaves it whose platform could not be had."""
+    three = NAME.replace(":1", ":3")
+    both = index([image("p", platform=each) for each in ("linux/amd64", "linux/arm64")])
+    site.owner.put_image("pause", "3", both)
+    failed = await site.run("prefetch", three, "--platform", "linux/s390x")
+    assert failed.exit_code == 1
+    listed = await site.run("ls", three)
+    assert "index only (+2 not here)" in listed.stdout
+    result = await site.run("pins", "lock")
+    assert (result.exit_code, three in result.stdout) == (0, False)
+    assert f"  {NAME}: {ONE.digest}  # first\n" in result.stdout
+
+
 async def test_a_pin_wins_over_the_cache(site: Mirrored) -> None:
     result = await site.run("pins", "lock", "--pins", site.pin(OTHER))
     assert f"  {NAME}: {OTHER.digest}  # pin\n" in result.stdout
@@ -45,8 +60,22 @@ async def test_what_the_cache_has_not_is_asked_for(site: Mirrored) -> None:
     assert f"  {NAME}: {ONE.digest}  # first\n" in result.stdout
     assert f"  {two}: {OTHER.digest}  # authority\n" in result.stdout
     assert "source: a list of images" in result.stdout
+    await asyncio.to_thread((site.directory / "bin").write_bytes, b"\xff\xfe")
+    unread = await site.run("pins", "lock", "-f", str(site.directory / "bin"))
+    assert (unread.exit_code, "bin: is not UTF-8 text" in unread.stderr) == (2, True)
     lacking = await site.run("pins", "lock", NAME.replace(":1", ":3"))
     assert (lacking.exit_code, "there is no such tag" in lacking.stderr) == (1, True)
+
+
+async def test_an_image_of_another_registry_is_named(site: Mirrored) -> None:
+    file = site.directory / "entrepot.yaml"
+    document = json.loads(await asyncio.to_thread(file.read_text))
+    document["registries"]["docker.io"] = {"mirrors": [site.mirror.url]}
+    await asyncio.to_thread(file.write_text, json.dumps(document))
+    for words in (("pins", "lock"), ("doctor",)):
+        result = await site.run(*words, "pause:1", "--pins", site.pin(ONE))
+        assert result.exit_code == 1
+        assert f"; did you mean {NAME}?" in result.output
 
 
 async def test_a_lock_is_written_once_and_checked(site: Mirrored) -> None:

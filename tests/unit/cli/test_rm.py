@@ -38,6 +38,27 @@ async def test_missing_one_is_status_1_and_the_others_go(stopped: Stopped) -> No
         assert await cache.tags() == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("rm", "docker.io/library/pause:1 is not here"),
+        ("export -o none.tar", "docker.io/library/pause:1 is not here"),
+        ("verify", "docker.io/library/pause:1 is not here"),
+        ("why", "Error: nothing is known of docker.io/library/pause:1"),
+        ("keep", "not a pattern of images"),
+    ],
+)
+async def test_an_image_of_another_registry_is_named(
+    stopped: Stopped, command: str, told: str
+) -> None:
+    """By these commands nobody finds out which registry a bare name is of."""
+    result = await stopped.run(*command.split(), "pause:1")
+    assert result.exit_code != 0
+    assert told in result.stderr
+    assert f"; did you mean {NAME}:1?" in result.stderr
+    assert "did you mean" not in (await stopped.run(*command.split(), "pause:none")).stderr
+
+
 async def test_nothing_to_remove_is_misuse(stopped: Stopped) -> None:
     result = await stopped.run("rm")
     assert result.exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from entrepot.cli import main
 from entrepot.cli.adminclient import Misused
 from entrepot.cli.surveying import Surveying, run_survey, surveys, tell_wait
 from entrepot.oci.digest import Digest
 from entrepot.trust.policy import Policy
+from unit.cli.stopped import Stopped
+from unit.web.serving import serving
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 seen: list[Surveying] = []
@@ -52,6 +56,40 @@ def test_offline_settings_ask_nobody(tmp_path: Path) -> None:
     assert CliRunner().invoke(probe, ["--config", str(file)]).exit_code == 0
     with pytest.raises(Misused, match="offline"):
         seen.pop().check_online()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["doctor", "docker.io"], ["pins", "lock", "docker.io/library/busybox:1"], ["pins", "check"]],
+    ids=["doctor", "lock", "check"],
+)
+async def test_a_server_that_went_offline_binds_commands_too(
+    tmp_path: Path, words: list[str]
+) -> None:
+    site = Stopped(tmp_path)
+    async with serving(tmp_path, "http://127.0.0.1:1") as server:
+        registries = {"docker.io": {"mirrors": ["http://127.0.0.1:1"]}}
+        site.configure(admin=server.admin, registries=registries)
+        assert (await site.run("offline", "on")).exit_code == 0
+        result = await site.run(*words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "the server that runs here is offline" in result.stderr
+        assert "entrepot offline off" in result.stderr
+
+
+async def test_a_server_that_is_online_or_anothers_binds_nobody(tmp_path: Path) -> None:
+    site = Stopped(tmp_path)
+    async with serving(tmp_path, "http://127.0.0.1:1", offline=True) as server:
+        site.configure(admin=server.admin)
+        config = site.file.rename(tmp_path / "another.yaml")
+        words = ("pins", "check", "--mirrors-only", "--config", str(config))
+        run = CliRunner().invoke
+        assert (await asyncio.to_thread(run, main, words)).exit_code == 2
+        other = (*words, "--cache", str(tmp_path / "elsewhere"))
+        assert (await asyncio.to_thread(run, main, other)).exit_code == 0
+        site.configure(admin=server.admin)
+        assert (await site.run("offline", "off")).exit_code == 0
+        assert (await asyncio.to_thread(run, main, words)).exit_code == 0
 
 
 def test_mistakes_are_status_2(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entrepot.cli.wording import about, ago_text, columns, count_text, size_text
+from entrepot.cli.wording import about, ago_text, columns, count_text, size_text, trouble
+from entrepot.errors import ArchiveInvalid
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -81,3 +82,12 @@ def test_rows_of_different_lengths_are_a_mistake() -> None:
 )
 def test_name_is_told_once(reason: str, text: str) -> None:
     assert about("a:1", reason) == text
+
+
+def test_trouble_with_a_file_has_no_number_and_no_name() -> None:
+    assert trouble(FileNotFoundError(2, "No such file or directory", "/x")) == (
+        "no such file or directory"
+    )
+    assert trouble(UnicodeDecodeError("utf-8", b"x", 0, 1, "why")) == "is not UTF-8 text"
+    assert trouble(OSError("odd")) == "odd"
+    assert trouble(ArchiveInvalid("it is no tar")) == "it is no tar"

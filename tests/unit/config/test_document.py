@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.config.document import document_without_text, read_document
+from entrepot.config.document import document_without_text, read_document, read_sections
 from entrepot.config.problems import ConfigError
 
 
@@ -134,3 +134,26 @@ def test_any_text_is_read_or_refused_with_a_config_error(text: str) -> None:
     else:
         return
     assert refused.problems
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log: [\nadmin: 127.0.0.1:1\ncache:\n  path: x\nregistries: }\n",
+        "\t\nadmin: 127.0.0.1:1\ncache:\n# that\n\n  path: x\n",
+        "'admin': 127.0.0.1:1\n\"cache\": {\n path: x\n}\n@\n",
+    ],
+    ids=["brackets", "tab", "quoted"],
+)
+def test_sections_are_read_though_the_rest_is_not_yaml(text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_document("f", text)
+    document = read_sections("f", text, {"admin", "cache"})
+    assert document.data == {"admin": "127.0.0.1:1", "cache": {"path": "x"}}
+    assert document.lines["cache",] == text[: text.index("cache")].count("\n") + 1
+
+
+@pytest.mark.parametrize("text", ["admin: [\n", "[", "{admin: 1, ["])
+def test_sections_that_are_not_yaml_themselves_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_sections("f", text, {"admin"})

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.config.loading import default_path, load_settings, preset_path, written_registry
+from entrepot.config.loading import (
+    default_path,
+    load_settings,
+    load_whereabouts,
+    preset_path,
+    written_registry,
+)
 from entrepot.config.problems import ConfigError, Problem
 
 SIX_MISTAKES = """\
@@ -249,3 +255,37 @@ def test_a_registry_as_it_was_written(tmp_path: Path) -> None:
     assert written_registry("a.example", path) == {"mirrors": ["https://q"]}
     assert "mirrors" in written_registry("quay.io", path, "china")
     assert written_registry("none.example", path) == {}
+
+
+def test_secrets_need_not_be_within_reach_where_nobody_uses_them(tmp_path: Path) -> None:
+    path = tmp_path / "entrepot.yaml"
+    credentials = "{username_env: NOT_SET_ANYWHERE, password_file: none}"
+    mirrors = f'[{{url: "https://one.example", credentials: {credentials}}}]'
+    registries = f"registries: {{registry.k8s.io: {{mirrors: {mirrors}}}}}"
+    path.write_text(f"admin: {{address: 127.0.0.1:1, token_env: NOT_SET_ANYWHERE}}\n{registries}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert len(caught.value.problems) == 3
+    [mirror] = load_settings(path, secrets=False).registries["registry.k8s.io"].mirrors
+    assert mirror.credentials is not None
+    assert mirror.credentials.password_file == tmp_path / "none"
+
+
+def test_whereabouts_are_read_whatever_else_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "entrepot.yaml"
+    path.write_text(f"{SIX_MISTAKES}admin: 127.0.0.1:1\ncache: {{path: here, max_size: lots}}\n")
+    settings = load_whereabouts(path)
+    assert settings.cache.path == tmp_path / "here"
+    assert str(settings.admin) == "127.0.0.1:1"
+    overrides = {"cache": {"path": tmp_path / "there"}}
+    assert load_whereabouts(path, overrides=overrides).cache.path == tmp_path / "there"
+    path.write_text("cache: 3\nlisten: [\n")
+    assert load_whereabouts(path) == load_whereabouts(default_path())
+
+
+@pytest.mark.parametrize("text", ["admin: 127.0.0.1:70000\n", "cache: {path: 3}\n"])
+def test_mistake_in_the_whereabouts_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "entrepot.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"{path}:1: "):
+        load_whereabouts(path)

@@ -22,8 +22,11 @@ def test_a_rule_is_read() -> None:
     assert "registry.k8s.io/kube-proxy:v1.30.5" in rule.names
     assert "registry.k8s.io/pause:3.6" in rule.names
     assert len(rule.names) == len(set(rule.names))
+    assert "registry.k8s.io/pause:3.6" in rule.extras
+    assert "registry.k8s.io/pause:3.9" not in rule.extras
+    assert rule.extras < set(rule.names)
     alone = PrefetchSettings.model_validate({"at": "0:00", "images": ["quay.io/a:1"]})
-    assert (alone.at, alone.names) == ((0,), ("quay.io/a:1",))
+    assert (alone.at, alone.names, alone.extras) == ((0,), ("quay.io/a:1",), frozenset())
 
 
 @pytest.mark.parametrize(

@@ -63,4 +63,19 @@ def test_a_policy_that_no_mirror_can_fulfil_is_told() -> None:
         }
     )
     [told] = settings.hopeless_policies()
-    assert told == "quay.io has the policy `agree 3`, but 3 mirrors are to agree, and there are 2"
+    assert told.startswith("quay.io has the policy `agree 3`, but 3 mirrors are to agree, and they")
+
+
+def test_mirrors_of_one_host_are_no_two_that_could_agree() -> None:
+    mirrors = [
+        {"url": f"https://a.example{port}", "name": name, "repository": f"{name}/{{name}}"}
+        for name, port in (("x", ""), ("y", ":443"))
+    ]
+    settings = Settings.model_validate(
+        {
+            "registries": {"quay.io": {"mirrors": mirrors}},
+            "trust": {"policies": {"quay.io": "agree 2"}},
+        }
+    )
+    [told] = settings.hopeless_policies()
+    assert "on 1 hosts" in told

@@ -54,8 +54,13 @@ async def fetching(
             await prefetch.aclose()
 
 
-async def ended(prefetch: Prefetch, *names: str, platforms: tuple[str, ...] = ()) -> Job:
-    job = prefetch.start(Order(names, platforms))
+async def ended(
+    prefetch: Prefetch,
+    *names: str,
+    platforms: tuple[str, ...] = (),
+    order: Order | None = None,
+) -> Job:
+    job = prefetch.start(order or Order(names, platforms))
     async with asyncio.timeout(20):
         while not job.ended:
             await job.heard(1.0)
@@ -157,6 +162,43 @@ async def test_in_the_end_it_is_given_up(tmp_path: Path, mirror: FakeRegistry) -
         assert rests == [1.0, 2.0]
 
 
+async def test_who_waits_is_told_soon_that_no_mirror_can_be_reached(
+    tmp_path: Path, mirror: FakeRegistry
+) -> None:
+    """The first two images of a round show it, and nobody is asked for the others."""
+    names = tuple(f"{REGISTRY}/pause:{tag}" for tag in range(5))
+    async with fetching(tmp_path, mirror.url) as (_, prefetch, rests):
+        await mirror.stop()
+        job = await ended(prefetch, order=Order(names, patient=False))
+        assert {item.state for item in job.items} == {State.FAILED}
+        asked = ["no mirror could answer" in item.reason for item in job.items]
+        assert asked == [True, True, False, False, False]
+        assert "can be reached: not asked" in job.items[-1].reason
+        assert rests == [1.0]
+
+
+async def test_who_waits_waits_for_a_mirror_that_answers_anything(
+    tmp_path: Path, mirror: FakeRegistry
+) -> None:
+    async with fetching(tmp_path, mirror.url) as (_, prefetch, rests):
+        mirror.fault(Fault("status", path="/manifests/", status=500, times=None))
+        job = await ended(prefetch, order=Order((NAME,), patient=False))
+        assert (job.items[0].state, rests) == (State.FAILED, [1.0, 2.0])
+
+
+async def test_what_is_only_wanted_is_neither_waited_for_nor_counted(
+    tmp_path: Path, mirror: FakeRegistry
+) -> None:
+    async with fetching(tmp_path, mirror.url) as (_, prefetch, rests):
+        other = f"{REGISTRY}/pause:old"
+        mirror.fault(Fault("status", path="/manifests/old", status=500, times=None))
+        order = Order((NAME, other), ("linux/amd64",), extras=frozenset({other}))
+        job = await ended(prefetch, order=order)
+        assert [item.state for item in job.items] == [State.DONE, State.FAILED]
+        assert "answered 500" in job.items[1].reason
+        assert (job.failed, job.progress().failed, rests) == ([], 0, [])
+
+
 async def test_a_blob_nobody_has_fails_its_image(tmp_path: Path, mirror: FakeRegistry) -> None:
     gone = f"/blobs/{sha256(PARTS[0].layers[0])}"
     mirror.fault(Fault("status", path=gone, status=404, times=None))
@@ -190,6 +232,7 @@ async def test_cancelled_it_leaves_nothing_running_and_goes_on_the_next_time(
         ranges = [r.headers.get("Range") for r in mirror.asked(str(digest), "GET")]
         assert ranges
         assert all(each is not None and not each.startswith("bytes=0-") for each in ranges)
+        assert 0 < job.items[0].fetched_bytes <= mirror.bytes_sent("/blobs/") < 1_000_000 - 100_000
 
 
 async def test_what_is_more_than_the_cache_may_have_is_refused(

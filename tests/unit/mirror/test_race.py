@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.config import default_path, load_settings
 from entrepot.errors import (
     AllFailed,
     AllThrottled,
@@ -18,7 +19,7 @@ from entrepot.errors import (
 )
 from entrepot.metrics import Metrics
 from entrepot.mirror import race
-from entrepot.mirror.race import Race, Won, exhausted
+from entrepot.mirror.race import OWNERS, Race, Won, exhausted
 from entrepot.mirror.registry import asking_order
 from entrepot.oci.digest import Digest
 from entrepot.oci.manifest import Manifest
@@ -191,6 +192,33 @@ def test_what_attempts_add_up_to(outcomes: tuple[str, ...], expected: type[Excep
     error = exhausted("pause:3.1", attempts, ManifestUnknown)
     assert type(error) is expected
     assert error.attempts == attempts
+
+
+@pytest.mark.parametrize(
+    ("attempts", "told"),
+    [
+        ([("registry.k8s.io", "unreachable")], True),
+        ([("registry-1.docker.io", "silent"), ("mirror.gcr.io", "unreachable")], True),
+        ([("registry.k8s.io", "unreachable"), ("mirror.lan", "unreachable")], False),
+        ([("registry-1.docker.io", "not found"), ("mirror.gcr.io", "unreachable")], False),
+        ([("registry.k8s.io", "denied")], False),
+        ([("mirror.lan", "silent")], False),
+    ],
+    ids=str,
+)
+def test_a_closed_network_is_told_of_the_preset(
+    attempts: list[tuple[str, str]], told: bool
+) -> None:
+    """Only while the built-in mirrors are all there is, and none can be reached."""
+    made = tuple(Attempt(mirror, "pause", outcome, "why") for mirror, outcome in attempts)
+    error = exhausted("pause:3.1", made, ManifestUnknown)
+    assert ("`--preset china`" in str(error)) is told
+
+
+def test_the_built_in_mirrors_are_those_of_the_built_in_settings() -> None:
+    settings = load_settings(default_path())
+    names = {one.name for registry in settings.registries.values() for one in registry.mirrors}
+    assert names == OWNERS
 
 
 def test_the_earliest_return_is_told() -> None:

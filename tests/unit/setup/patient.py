@@ -1,4 +1,4 @@
-"""A node for the doctor to look at."""
+"""A node for the doctor to look at, whose containerd is well until somebody plants a mistake."""
 
 from __future__ import annotations
 

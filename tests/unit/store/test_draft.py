@@ -20,7 +20,6 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from structlog.testing import capture_logs
 
 from entrepot.errors import Corrupt, StoreError
 from entrepot.oci.digest import Digest
@@ -267,26 +266,6 @@ def test_after_a_failed_fsync_nothing_is_trusted_until_reset(layout: Layout, boo
     draft.write(chunk(0, SIZE))
     draft.commit()
     assert layout.blob(DIGEST).read_bytes() == TRUTH
-
-
-def test_a_sync_that_fails_is_told_of_and_made_up_for(layout: Layout, boot: UUID) -> None:
-    draft = Draft(DIGEST, layout, boot, DURABLE_EVERY)
-    draft.size = SIZE
-    draft.write(chunk(0, SIZE))
-    here = layout.partial(DIGEST)
-    aside = here.with_name("aside")
-    here.rename(aside)  # so that its name cannot be made durable
-    with capture_logs() as logs:
-        draft.sync()
-        assert [each["event"] for each in logs] == ["partial.not_synced"]
-        aside.rename(here)
-        due = [draft.sync_due]
-        draft.sync()
-        due.append(draft.sync_due)
-        assert due == [True, False]
-        assert len(logs) == 1
-    draft.abandon()
-    assert Draft(DIGEST, layout, uuid4(), DURABLE_EVERY).written.total == SIZE
 
 
 def test_what_cannot_begin_leaves_nothing_behind(layout: Layout, boot: UUID) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from entrepot.oci.digest import Digest
 from entrepot.store.chunk import Chunk
@@ -48,3 +49,25 @@ def test_a_draft_asks_it_about_what_was_written_since_its_last_fsync(
     draft.sync()
     assert not draft.sync_due
     draft.abandon()
+
+
+def test_a_sync_that_fails_is_told_of_and_made_up_for(tmp_path: Path) -> None:
+    layout, boot = Layout(tmp_path), uuid4()
+    draft = Draft(Digest.of(DATA), layout, boot, Durability(60, 0.0))
+    draft.write(Chunk(0, (memoryview(DATA),)))
+    here = layout.partial(Digest.of(DATA))
+    aside = here.with_name("aside")
+    here.rename(aside)  # so that its name cannot be made durable
+    with capture_logs() as logs:
+        draft.sync()
+        assert [each["event"] for each in logs] == ["partial.not_synced"]
+        aside.rename(here)
+        due = [draft.sync_due]
+        draft.sync()
+        due.append(draft.sync_due)
+        assert due == [True, False]
+        assert len(logs) == 1
+    draft.abandon()
+    after = Draft(Digest.of(DATA), layout, uuid4(), Durability(60, 0.0))  # as after a power cut
+    assert after.written.total == len(DATA)
+    after.abandon()

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import StoreLocked
-from entrepot.store.lock import DirectoryLock
+from entrepot.store.lock import DirectoryLock, is_locked
 
 HOLD = """
 import sys, pathlib
-from entrepot.store.lock import DirectoryLock
+from entrepot.store.lock import DirectoryLock, is_locked
 DirectoryLock(pathlib.Path(sys.argv[1])).acquire()
 print("locked", flush=True)
 sys.stdin.read()
@@ -68,3 +68,19 @@ def test_a_lock_that_cannot_be_written_leaves_no_descriptor(tmp_path: Path) -> N
     with pytest.raises(OSError):
         DirectoryLock(tmp_path / "lock").acquire()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_whether_it_is_held_can_be_seen_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    lock = DirectoryLock(path)
+    lock.acquire()
+    assert is_locked(path)
+    lock.release()
+    assert not is_locked(path)
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_what_cannot_be_looked_at_counts_as_held(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    assert is_locked(tmp_path / "lock")

@@ -182,3 +182,22 @@ def test_one_liar_among_three_never_wins(order: list[str], liar: str, lie: Diges
     decision = run(Question("latest", Policy.parse("agree 2"), asked), world)
     assert isinstance(decision, Accept)
     assert decision.digest == DIGESTS[0]
+
+
+@given(
+    st.permutations(["one", "two", "a", "b", "c"]),
+    st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, unique=True),
+    digests,
+    st.booleans(),
+)
+def test_one_host_by_many_names_never_wins(
+    order: list[str], lying: list[str], lie: Digest, honest: bool
+) -> None:
+    """Nor does it keep two honest ones from winning."""
+    asked = tuple(Voter(name, host="same" if len(name) == 1 else "") for name in order)
+    world: dict[str, Digest | Outcome] = dict.fromkeys(lying, lie)
+    if honest:
+        world |= dict.fromkeys(["one", "two"], DIGESTS[0])
+    decision = run(Question("latest", Policy.parse("agree 2"), asked), world)
+    assert isinstance(decision, Accept) is honest
+    assert not isinstance(decision, Accept) or decision.digest == DIGESTS[0]

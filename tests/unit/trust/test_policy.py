@@ -90,7 +90,7 @@ def test_the_weakest_level_ever_served(written: str, floor: Level) -> None:
 @pytest.mark.parametrize(
     ("written", "mirrors", "authorities", "why"),
     [
-        ("agree 3", 2, 0, "3 mirrors are to agree, and there are 2"),
+        ("agree 3", 2, 0, "3 mirrors are to agree, and they are on 2 hosts"),
         ("agree 3", 3, 0, ""),
         ("agree 3", 2, 1, ""),
         ("agree 3 warn", 2, 0, ""),

@@ -31,6 +31,15 @@ def test_among_equals_the_earlier_ranks_higher() -> None:
     assert tally.ranking == ((B, 1), (A, 1))
 
 
+def test_mirrors_of_one_host_have_one_vote_between_them() -> None:
+    voters = (Voter("a", host="h"), Voter("b", host="h"), ONE, TWO)
+    tally = Tally.of(voters, [Answer.of("a", B), Answer.of("b", B), Answer.of("one", A)])
+    assert tally.ranking == ((B, 1), (A, 1))
+    assert tally.mirrors_of(B) == ("a", "b")
+    assert tally.voices(["a", "b"]) == 1
+    assert tally.voices(["a", "two"]) == 2
+
+
 def test_not_found_by_all_is_not_the_same_as_silence() -> None:
     gone, failed = Answer("one", Outcome.NOT_FOUND), Answer("two", Outcome.FAILED)
     assert Tally.of(VOTERS, [gone]).all_not_found()

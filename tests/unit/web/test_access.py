@@ -12,7 +12,7 @@ import structlog
 
 from fakes.images import blob, image
 from fakes.registry import FakeRegistry, Fault
-from unit.web.serving import K8S, Mirror, Serving, registry_settings, serving
+from unit.web.serving import K8S, Mirror, Serving, registry_settings, serving, settings_for
 from wire.client import client
 
 RIGHT = ("Authorization", "Basic " + base64.b64encode(b"alice:wonder").decode())
@@ -221,11 +221,41 @@ async def test_what_a_public_mirror_has_as_well_is_served_from_the_cache(tmp_pat
 
 
 @pytest.mark.rule("P27")
+async def test_a_registry_becomes_private_with_a_reload(tmp_path: Path) -> None:
+    """What is cached of it, too; as THREATS.md says, not what others may call it, at first."""
+    before, since = blob(1000), blob(2000)
+    async with FakeRegistry() as mine, FakeRegistry() as other:
+        mine.put_image("app", "1", PICTURE)
+        digests = [mine.put_blob("app", data) for data in (before, since)]
+        now = settings(tmp_path, mine, public=other)
+        registries = {"mine.example": registry_settings(mine), K8S: registry_settings(other)}
+        async with serving(tmp_path, registries=registries) as served:
+            cached = ["/v2/app/manifests/1", f"/v2/app/blobs/{digests[0]}"]
+            for target in cached:
+                assert (await served.get(target + MINE)).status == 200
+            await served.until_filled()
+            made_private = settings_for(tmp_path, **now)
+            _ = await served.server.reload(lambda: made_private)
+            for target in (*cached, f"/v2/app/blobs/{digests[1]}"):
+                assert (await served.get(target + MINE)).status == 401
+                assert (await served.get(target + MINE, RIGHT)).status == 200
+            await served.until_filled()
+            found = [await in_public(served, "GET", "blobs", digest) for digest in digests]
+            assert found == [200, 404]
+            for path in (tmp_path / "cache" / "blobs").glob("*/*/*"):
+                path.chmod(0o400)
+            _ = await served.server.reload(lambda: made_private)
+            found = [await in_public(served, "HEAD", "blobs", digest) for digest in digests]
+            found.append(await in_public(served, "GET", "manifests", PICTURE.digest))
+            assert found == [404, 404, 404]
+
+
+@pytest.mark.rule("P27")
 async def test_a_public_client_does_not_join_a_private_download(tmp_path: Path) -> None:
     data = blob(3_000_000)
     async with FakeRegistry(bytes_per_second=2_000_000) as mine, FakeRegistry() as other:
         digest = mine.put_blob("app", data)
-        told = settings(tmp_path, mine, public=other)
+        told = {**settings(tmp_path, mine, public=other), "tags": {"negative_ttl": "0s"}}
         async with serving(tmp_path, **told) as served:
             async with client(served.address) as one:
                 await one.send("GET", f"/v2/app/blobs/{digest}{MINE}", RIGHT)
