@@ -27,6 +27,7 @@ class Laboratory:
     `entrepot` serves it as k8s.gcr.io/pause:3.1 (and docker.io/library/pause:3.1). With
     `dead_mirrors` two more mirrors come first: one refuses connections, and `silent` takes
     requests and never answers. `default` is the registry meant by clients that name none (S-5).
+    `users` is a file of passwords, which docker.io then asks for.
 
     At the end no program may have asked for a machine other than this one; Entrepot and the nodes
     are watched, and so is every program that is given `environment`.
@@ -39,11 +40,13 @@ class Laboratory:
         *,
         dead_mirrors: bool = False,
         default: str | None = None,
+        users: Path | None = None,
     ) -> None:
         self.directory = directory
         self.index = index
         self._dead_mirrors = dead_mirrors
         self._default = default
+        self._users = users
         self.outside = Outside()
         self.silent = FakeRegistry(accept_silently=True)
         self._real = DockerRegistry(directory / "registry")
@@ -83,9 +86,11 @@ class Laboratory:
         settings: dict[str, object] = {
             "registries": {
                 "registry.k8s.io": {"aliases": ["k8s.gcr.io"], "mirrors": mirrors},
-                "docker.io": {"mirrors": mirrors},
+                "docker.io": {"mirrors": mirrors, "private": self._users is not None},
             }
         }
+        if self._users is not None:
+            settings["auth"] = {"htpasswd": str(self._users)}
         if self._default is not None:
             settings["hosts"] = {"127.0.0.1": self._default}
         return settings

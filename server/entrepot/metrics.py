@@ -176,6 +176,8 @@ class Tally:
     requests: int = 0
     hits: int = 0
     errors: int = 0
+    failed: int = 0
+    """Those of the errors that were trouble: not what is nowhere, forbidden, or refused offline."""
     sent_bytes: int = 0
     fetched_bytes: int = 0
     fetched_from: defaultdict[tuple[str, str], int] = field(
@@ -238,13 +240,21 @@ class Metrics:
         self._timers: dict[str, Histogram] = {}
         self._answers: dict[tuple[str, str, str], Histogram] = {}
 
-    def request(self, labels: tuple[str, str, str, str], sent_bytes: int, seconds: float) -> None:
+    def request(
+        self,
+        labels: tuple[str, str, str, str],
+        sent_bytes: int,
+        seconds: float,
+        *,
+        failed: bool = False,
+    ) -> None:
         """Count one finished request; `labels` are registry ("" if none), kind, result, status."""
         registry, kind, result, _ = labels
         if kind in _CONTENT:
             self.tally.requests += 1
             self.tally.hits += result in _HITS
             self.tally.errors += result == "error"
+            self.tally.failed += failed
             # Only what a mirror would have had to send counts as saved.
             self.tally.sent_bytes += 0 if result == "error" else sent_bytes
         self._labelled(self._requests, "requests", *labels).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from entrepot.cli.adminclient import Document
@@ -9,6 +10,8 @@ from entrepot.cli.wording import ago_text, columns, count_text, size_text
 from entrepot.wording import span_text
 
 _BAR = 24
+_ERROR = 60
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]{56}")
 _STATES = {
     "closed": "well",
     "open": "left out",
@@ -27,7 +30,7 @@ def frame(now: Document) -> Iterator[str]:
     yield f"Entrepot {now['version']}, up for {span_text(now['uptime_seconds'])}{offline}"
     yield (
         f"{share} of {count_text(totals['requests'], 'request')} without a download,"
-        f" {saved} saved, {totals['errors']} failed"
+        f" {saved} saved, {totals['failed']} failed"
     )
     yield ""
     yield from _fills(now["fills"])
@@ -98,5 +101,11 @@ def _mirror(mirror: Document) -> tuple[str, ...]:
         span_text(mirror["latency"]) if mirror["latency"] is not None else "-",
         f"{size_text(mirror['throughput'])}/s" if mirror["throughput"] is not None else "-",
         size_text(mirror["bytes"]),
-        f"{error[:60]} ({ago_text(mirror['last_error_at'])})" if error else "-",
+        f"{_short(error)} ({ago_text(mirror['last_error_at'])})" if error else "-",
     )
+
+
+def _short(error: str) -> str:
+    """Cut what a mirror's error says to what a line has room for; digests first."""
+    text = _DIGEST.sub(r"\1…", error)
+    return text if len(text) <= _ERROR else f"{text[: _ERROR - 1]}…"

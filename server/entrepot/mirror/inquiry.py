@@ -285,7 +285,7 @@ class Inquiry:
             return Heard(restored.manifest, restored.how, restored.sent, restored.children)
         assert received is not None  # or from_tags had raised
         self._take(mirror.name, Heard(received))
-        raise MirrorDiffers(f"has {received.digest} under this tag", status=200)
+        raise MirrorDiffers(f"not what the pin says: {received.digest} under this tag", status=200)
 
     async def _by_tag(self, mirror: MirrorClient) -> Heard:
         """Ask what the tag means there. HEAD first, which is free on Docker Hub (U-9).

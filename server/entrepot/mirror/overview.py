@@ -88,6 +88,7 @@ class Overview:
             "requests": tally.requests,
             "hits": tally.hits,
             "errors": tally.errors,
+            "failed": tally.failed,
             "hit_rate": tally.hits / tally.requests if tally.requests else None,
             "sent_bytes": tally.sent_bytes,
             "fetched_bytes": tally.fetched_bytes,
@@ -122,7 +123,7 @@ class Overview:
             "unfinished_bytes": status.unfinished.bytes,
             "unfinished": status.unfinished.blobs,
             "rotten": status.scrub.rotten,
-            "scrubbed_at": time_text(status.scrub.round_ended_at),
+            "scrubbed_at": time_text(status.scrub.kept_hashed_at),
         }
 
 

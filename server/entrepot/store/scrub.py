@@ -48,13 +48,15 @@ class Verdict(Enum):
 class ScrubStatus:
     """How far the scrub is. Times are seconds of the epoch; None is never, or not now.
 
-    `blobs`, `bytes` and `rotten` count since the start of the process.
+    `blobs`, `bytes` and `rotten` count since the start of the process. `kept_hashed_at` is the end
+    of the last round, unless nothing was kept then.
     """
 
     running: bool = False
     position: str = ""
     round_began_at: float | None = None
     round_ended_at: float | None = None
+    kept_hashed_at: float | None = None
     blobs: int = 0
     bytes: int = 0
     rotten: int = 0
@@ -118,6 +120,7 @@ class Scrub:
         A blob that came in behind it is left to the next round: it was proved when it came.
         """
         last = await note(self.catalog, "scrub_position") or ""
+        hashed = last != ""
         began_at = await time_note(self.catalog, "scrub_began") if last else None
         if began_at is None:
             last, began_at = "", self.clock()
@@ -125,6 +128,7 @@ class Scrub:
         self._status = replace(self._status, running=True, position=last, round_began_at=began_at)
         try:
             while rows := await self.catalog.survey(_BLOBS, last):
+                hashed = True
                 for (name,) in rows:
                     await self._checked(Digest.parse(str(name)), pace)
                     last = str(name)
@@ -133,8 +137,11 @@ class Scrub:
         finally:
             self._status = replace(self._status, running=False)
         ended_at = self.clock()
-        await put_notes(self.catalog, scrub_ended=ended_at, scrub_position=None)
+        told = {"scrub_hashed": ended_at} if hashed else {}
+        await put_notes(self.catalog, scrub_ended=ended_at, scrub_position=None, **told)
         self._status = replace(self._status, position="", round_ended_at=ended_at)
+        if hashed:
+            self._status = replace(self._status, kept_hashed_at=ended_at)
         self.metrics.scrub_round.set(ended_at)
 
     async def due_in(self, every_s: float) -> float:
@@ -145,6 +152,8 @@ class Scrub:
         ended_at = await time_note(self.catalog, "scrub_ended")
         if ended_at is not None:
             self._status = replace(self._status, round_began_at=began_at, round_ended_at=ended_at)
+            hashed_at = await time_note(self.catalog, "scrub_hashed")
+            self._status = replace(self._status, kept_hashed_at=hashed_at)
             self.metrics.scrub_round.set(ended_at)
         if began_at is None or ended_at is None:
             return 0.0

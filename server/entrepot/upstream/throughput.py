@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 _FEWEST_BYTES = 256 << 10
 _SHORTEST_S = 0.5
+_SHORTEST_BODY_S = 0.1
+_LARGE_BYTES = 8 << 20
+"""A body that is smaller and comes faster was in some buffer already, and tells of memory."""
 _LONGEST_GAP_S = 0.1
 
 
@@ -35,6 +38,7 @@ class Throughput:
 
     def finish(self) -> None:
         """Tell what was measured, if that is enough to mean anything."""
-        if self._bytes >= _FEWEST_BYTES and self._seconds > 0:
+        large = self._bytes >= _LARGE_BYTES and self._seconds > 0
+        if large or (self._bytes >= _FEWEST_BYTES and self._seconds >= _SHORTEST_BODY_S):
             self._tell(self._bytes / self._seconds)
         self._bytes, self._seconds = 0, 0.0

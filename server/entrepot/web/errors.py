@@ -137,6 +137,12 @@ def error_reply(
     return ErrorReply(status, headers, error_body(code, str(error), _detail(error)))
 
 
+def is_trouble(error: EntrepotError) -> bool:
+    """Whether something went wrong; not if the request was, or nothing is there, or on purpose."""
+    status, _ = _entry(error)
+    return status >= 500 and not isinstance(error, Offline)
+
+
 def _entry(error: EntrepotError) -> tuple[int, ErrorCode]:
     for cls in type(error).__mro__:
         if cls in TABLE:

@@ -18,6 +18,7 @@ class Exchange:
 
     `started` and `deadline` are loop time in seconds, `sent_bytes` counts body bytes. `source` is
     hit, miss, join, fill, revalidated, stale, error, cut (by us) or gone (the client went first).
+    `failed` is an error that is not the client's, nor the right answer to what it asks for.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Exchange:
     status: int = 0
     sent_bytes: int = 0
     reason: str = ""
+    failed: bool = False
 
     def about(self, kind: str, image: ImageName, reference: str) -> None:
         """Note what is asked for."""
@@ -46,7 +48,10 @@ class Exchange:
         """Write the line and count."""
         seconds = now - self.started
         metrics.request(
-            (self.registry, self.kind, self.source, str(self.status)), self.sent_bytes, seconds
+            (self.registry, self.kind, self.source, str(self.status)),
+            self.sent_bytes,
+            seconds,
+            failed=self.failed or self.source == "cut",
         )
         fields: dict[str, object] = {
             "client": self.client,

@@ -40,7 +40,7 @@ from entrepot.oci.reference import Reference
 from entrepot.setup.offer import Offer
 from entrepot.web.access import Access
 from entrepot.web.connection import is_encrypted
-from entrepot.web.errors import error_reply
+from entrepot.web.errors import error_reply, is_trouble
 from entrepot.web.exchange import Exchange
 from entrepot.web.responses import (
     API_VERSION,
@@ -166,6 +166,7 @@ class Frontend:
             case ReferrersTarget():
                 return await self._referrers(request, target, query, exchange)
             case Ping():
+                await self._access.check_ping(request)
                 exchange.kind, exchange.source, exchange.status = "ping", "hit", 200
                 return reply(
                     request, 200, {"Content-Type": "application/json", **API_VERSION}, b"{}"
@@ -310,6 +311,7 @@ class Frontend:
             self._services.metrics.offline_refusals.labels(exchange.registry, exchange.kind).inc()
             answer.headers["Warning"] = warning(str(error))  # HEAD has no other place for it
         exchange.source, exchange.status = "error", answer.status
+        exchange.failed = is_trouble(error)
         exchange.reason = str(error)[:500]
         exchange.sent_bytes = 0 if request.method == "HEAD" else len(answer.body)
         response = reply(request, answer.status, {**answer.headers, **API_VERSION}, answer.body)

@@ -50,7 +50,8 @@ def read_basic(header: str) -> Claim | None:
     except UnicodeDecodeError:
         text = pair.decode("latin-1")
     user, colon, password = text.partition(":")
-    return Claim(user, password) if colon else None
+    # Nobody with no password is what podman says without a login: no guess, which would be counted.
+    return Claim(user, password) if colon and (user or password) else None
 
 
 class Passwords:

@@ -21,7 +21,7 @@ NOW: dict[str, Any] = {
     "version": "1",
     "uptime_seconds": 120,
     "offline": False,
-    "totals": {"requests": 4, "hit_rate": 0.75, "saved_bytes": 1 << 20, "errors": 1},
+    "totals": {"requests": 4, "hit_rate": 0.75, "saved_bytes": 1 << 20, "failed": 1},
     "fills": [],
     "mirrors": [MIRROR],
 }
@@ -54,7 +54,7 @@ def test_a_download_and_mirrors_in_trouble() -> None:
     hidden = {**fill, "repository": None, "size": None, "seconds_left": None, "mirrors": []}
     out = {**MIRROR, "state": "open", "ready_in": 5, "last_error": "refused", "latency": None}
     new = {**MIRROR, "latency": None, "throughput": None}
-    totals = {"requests": 0, "hit_rate": None, "saved_bytes": -5, "errors": 0}
+    totals = {"requests": 0, "hit_rate": None, "saved_bytes": -5, "failed": 0}
     told = {
         **NOW,
         "offline": True,
@@ -74,6 +74,15 @@ def test_a_download_and_mirrors_in_trouble() -> None:
     assert "left out for 5.0 s" in lines[-2]
     assert "refused (never)" in lines[-2]
     assert "not asked yet" in lines[-1]
+
+
+def test_a_long_error_says_first_what_it_is() -> None:
+    digest = f"sha256:{'7a' * 32}"
+    error = f"not what the pin says: {digest} under this tag"
+    lines = list(frame({**NOW, "mirrors": [{**MIRROR, "last_error": error}]}))
+    assert lines[-1].endswith("not what the pin says: sha256:7a7a7a7a… under this tag (never)")
+    lines = list(frame({**NOW, "mirrors": [{**MIRROR, "last_error": "x" * 100}]}))
+    assert lines[-1].endswith(f" {'x' * 59}… (never)")
 
 
 def test_the_disk_and_what_goes_next() -> None:

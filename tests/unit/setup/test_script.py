@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -204,6 +205,29 @@ async def test_the_configuration_that_runs_is_the_one_that_is_changed(node: Node
     assert not (node.root / "etc/containerd/config.toml").exists()
 
 
+async def test_the_only_one_that_runs_counts_wherever_its_file_is(node: Node) -> None:
+    node.containerd("1.7.5")
+    node.put("/tmp/x.toml", "version = 2\n")
+    node.put("/proc/11/cmdline", "/x/containerd\0-c\0/tmp/x.toml\0")
+    assert "containerd runs with /tmp/x.toml" in await node.run(script("containerd"))
+    assert "config_path" in node.text("/tmp/x.toml")
+    assert not (node.root / "etc/containerd/config.toml").exists()
+
+
+async def test_run_again_before_the_restart_it_is_not_in_force(node: Node) -> None:
+    node.containerd("1.7.5")
+    node.put("/proc/77/cmdline", "/usr/bin/containerd\0")
+    os.utime(node.root / "proc/77", (0, 0))
+    await node.run(script("containerd"), "--no-restart")
+    said = await node.run(script("containerd"), "--no-restart")
+    assert "it does not ask http://10.0.0.5:5000 yet" in said
+    assert "Now: systemctl restart containerd" in said
+    os.utime(node.root / "proc/77", (2**32, 2**32))
+    said = await node.run(script("containerd"), "--no-restart")
+    assert "asks http://10.0.0.5:5000 already" in said
+    assert "Now:" not in said
+
+
 async def test_one_that_runs_in_a_container_is_none_of_this_node(node: Node) -> None:
     """kind's nodes are such containers: their files are not this machine's."""
     node.containerd("1.7.5")
@@ -230,6 +254,40 @@ async def test_what_somebody_has_changed_since_is_left_alone(node: Node) -> None
     await node.run(script("containerd"), "--remove", *FORCE)
     assert not (node.root / "etc").exists()
     assert "Nothing to remove" in await node.run(script("containerd"), "--remove")
+
+
+HEADER = """
+[host."{}".header]
+  Authorization = "Basic c2VjcmV0OnNlY3JldA=="
+"""
+
+
+@pytest.mark.parametrize("busybox", [False, True])
+async def test_a_password_in_hosts_toml_stays_and_goes_with_the_file(
+    busybox: bool, tmp_path: Path
+) -> None:
+    """The header that the README tells to add, for no script knows the password."""
+    node = Node(tmp_path, busybox=busybox)
+    node.containerd("1.7.5")
+    node.program("curl", "{}")
+    hosts = f"{CERTS_D}/{K8S}/hosts.toml"
+    one, two = "http://10.0.0.5:5000", "http://10.0.0.9:5000"
+    await node.run(script("containerd"))
+    node.put(hosts, node.text(hosts) + HEADER.format(one)).chmod(0o600)
+    assert "Nothing to change" in await node.run(script("containerd"))
+    said = await node.run(script("containerd", wish(one, two)))
+    assert "c2VjcmV0" not in said, "not on the screen"
+    tables = tomllib.loads(node.text(hosts))["host"]
+    assert list(tables) == [one, two]
+    assert tables[one]["header"] == {"Authorization": "Basic c2VjcmV0OnNlY3JldA=="}
+    assert (node.root / hosts.removeprefix("/")).stat().st_mode & 0o777 == 0o600
+    assert "Nothing to change" in await node.run(script("containerd", wish(one, two)))
+    node.put(hosts, node.text(hosts) + HEADER.format(two))
+    await node.run(script("containerd", wish(two)))
+    assert list(tomllib.loads(node.text(hosts))["host"]) == [two], "the other goes with its mirror"
+    assert "c2VjcmV0" in node.text(hosts)
+    await node.run(script("containerd"), "--remove")
+    assert not (node.root / "etc").exists()
 
 
 async def test_fewer_registries_the_second_time(node: Node) -> None:

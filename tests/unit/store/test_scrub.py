@@ -144,6 +144,20 @@ async def test_a_check_that_is_cancelled_anywhere_leaves_no_file_open(tmp_path: 
         gc.collect()
 
 
+async def test_a_round_over_nothing_has_hashed_nothing(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as kept:
+        await kept.upkeep.scrubbed()
+        empty = kept.upkeep.scrub.status
+        assert (empty.round_ended_at, empty.kept_hashed_at) == (kept.clock(), None)
+        await kept.put_image("3.1", image=IMAGE)
+        await kept.upkeep.scrubbed()
+        hashed_at = kept.clock()
+        assert kept.upkeep.scrub.status.kept_hashed_at == hashed_at
+    async with keeping(tmp_path) as kept:
+        await kept.upkeep.scrub.due_in(1000.0)
+        assert kept.upkeep.scrub.status.kept_hashed_at == hashed_at
+
+
 async def test_when_the_next_round_is_due(tmp_path: Path) -> None:
     async with keeping(tmp_path) as kept:
         assert await kept.upkeep.scrub.due_in(1000.0) == 0.0

@@ -42,7 +42,10 @@ async def receive_all(stream: BlobStream, got: bytearray) -> None:
 
 
 async def test_every_byte_is_received_and_the_end_is_seen() -> None:
-    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+    async with (
+        FakeRegistry(bytes_per_second=len(LONG) * 5) as registry,
+        connected(registry.url) as mirror,
+    ):
         stream = await mirror.open_blob(PAUSE, registry.put_blob("pause", LONG))
         got = bytearray()
         await receive_all(stream, got)

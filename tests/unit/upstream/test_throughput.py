@@ -38,3 +38,14 @@ def test_the_end_of_a_stream_is_a_sample_if_it_is_large_enough(told: list[float]
     measured.finish()
     measured.finish()
     assert told == [pytest.approx(10 * MIB)]
+
+
+def test_a_body_that_was_there_already_is_none(told: list[float]) -> None:
+    """300 KB out of the socket's buffer would be gigabytes a second."""
+    measured = Throughput(told.append)
+    measured.read(300_000, 0.0, 0.00005)
+    measured.finish()
+    assert told == []
+    measured.read(10 * MIB, 0.00005, 0.05005)
+    measured.finish()
+    assert told == [pytest.approx(200 * MIB)]

@@ -72,10 +72,73 @@ async def test_a_ping_asks_for_no_password_and_public_registries_do_not(tmp_path
         other.put_image("pause", "3.1", PICTURE)
         async with serving(tmp_path, **settings(tmp_path, mine, public=other)) as served:
             assert (await served.get("/v2/")).status == 200
+            docker = ("User-Agent", "docker/20.10.24+dfsg1 go/go1.19.8")
+            assert (await served.get("/v2/", docker)).status == 200
             for headers in ((), (WRONG,), (("Authorization", "Bearer x"),)):
                 got = await served.get("/v2/pause/manifests/3.1?ns=k8s.gcr.io", *headers)
                 assert got.status == 200
         assert all("Authorization" not in one.headers for one in other.requests)
+
+
+@pytest.mark.rule("A-2", "S-8")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_ping_tells_whether_a_password_is_right(method: str, tmp_path: Path) -> None:
+    """What `docker login` and `podman login` go by."""
+    async with (
+        FakeRegistry() as mine,
+        FakeRegistry() as other,
+        serving(tmp_path, **settings(tmp_path, mine, public=other)) as served,
+    ):
+        for wrong in (WRONG, ("Authorization", "Bearer x"), ("Authorization", "Basic Og==")):
+            got = await served.ask(method, "/v2/", wrong)
+            assert got.status == 401
+            assert got.header("WWW-Authenticate") == 'Basic realm="entrepot"'
+        assert (await served.ask(method, "/v2/", RIGHT)).status == 200
+        assert (await served.ask(method, "/v2/mine.example/v2/", RIGHT)).status == 200
+        assert (await served.ask(method, "/v2/mine.example/v2/", WRONG)).status == 401
+
+
+ASKED_BY_THE_PING = [
+    "containers/5.23.1 (github.com/containers/image)",
+    "skopeo/1.9.3",
+    "Buildah/1.28.2",
+    "cri-o/1.30.0",
+    "crane/v0.21.10 go-containerregistry/v0.21.10",
+]
+
+
+@pytest.mark.rule("S-8")
+@pytest.mark.parametrize("agent", ASKED_BY_THE_PING)
+async def test_who_only_says_who_he_is_to_a_ping_that_asks_is_asked(
+    agent: str, tmp_path: Path
+) -> None:
+    header = ("User-Agent", agent)
+    async with FakeRegistry() as mine, FakeRegistry() as other:
+        other.put_image("pause", "3.1", PICTURE)
+        told = dict(settings(tmp_path, mine, public=other))
+        async with serving(tmp_path, **told) as served:
+            assert (await served.get("/v2/", header)).status == 401
+            assert (await served.get("/v2/", header, RIGHT)).status == 200
+            # And without a login what is public is public.
+            nobody = ("Authorization", "Basic Og==")
+            got = await served.get("/v2/k8s.gcr.io/pause/manifests/3.1", header, nobody)
+            assert got.status == 200
+        told["registries"] = {K8S: registry_settings(other)}
+        async with serving(tmp_path, **told) as served:
+            assert (await served.get("/v2/", header)).status == 200
+
+
+async def test_nobody_with_no_password_is_no_guess(tmp_path: Path) -> None:
+    """podman sends that without a login: pulls of others behind its address go on."""
+    async with (
+        FakeRegistry() as mine,
+        FakeRegistry() as other,
+        serving(tmp_path, **settings(tmp_path, mine, public=other)) as served,
+    ):
+        nobody = ("Authorization", "Basic Og==")
+        for _ in range(12):
+            got = await served.get(f"/v2/app/manifests/1{MINE}", nobody)
+            assert got.status == 401
 
 
 @pytest.mark.rule("A-2", "S-8")

@@ -2,7 +2,10 @@
 
 prepare() {
   running=$(running_config)
-  [ -z "$running" ] || config=$running
+  if [ -n "$running" ] && [ "$running" != "$config" ]; then
+    config=$running
+    say "containerd runs with $config"
+  fi
   certs_d=/etc/containerd/certs.d
   config_in_force "$root$config" >"$stage/in-force"
   in_force=$(config_path_of <"$stage/in-force")
@@ -42,3 +45,5 @@ verify() {
     by_hand "$config"
   fi
 }
+
+pending() { [ -z "$version_given" ] && changed_since_start; }

@@ -123,14 +123,11 @@ asks() {
 }
 
 look_at_process() {
-  if [ "$config" = /etc/containerd/config.toml ]; then name=-; else name=$config; fi
-  pid=$(sed -n "s| $name\$||p" "$stage/containerds" | head -n 1)
+  pid=$(reader_of_config)
   [ -n "$pid" ] || return 0
-  if [ -f "$root$config" ] && has stat; then
-    if [ "$(stat -c %Y "$root$config")" -gt "$(stat -c %Y "$root/proc/$pid")" ]; then
-      found not-restarted "$config was changed after containerd was started: what is in force is older" \
-        "systemctl restart containerd"
-    fi
+  if changed_since_start; then
+    found not-restarted "$config was changed after containerd was started: what is in force is older" \
+      "systemctl restart containerd"
   fi
   [ -r "$root/proc/$pid/environ" ] || return 0
   tr '\0' '\n' <"$root/proc/$pid/environ" >"$stage/environ" 2>/dev/null || return 0

@@ -66,7 +66,8 @@ look_into_default() {
 look_at_mirrors() {
   sort -u "$stage/asked" >"$stage/all"
   for url in $mirrors; do
-    if [ -s "$stage/all" ] && ! grep -qxF "$url" "$stage/all"; then
+    # With the other scheme it is named as well, and wrong-scheme below.
+    if [ -s "$stage/all" ] && ! sed 's|.*://||' "$stage/all" | grep -qxF "${url#*://}"; then
       setup_of containerd
       found mirror-unused "no configuration of containerd in force names $url (but $(tr '\n' ' ' <"$stage/all"))" "$setup"
     fi
@@ -78,10 +79,50 @@ look_at_mirrors() {
       say "ok  $url answers"
     elif wants_password; then
       say "ok  $url answers, and wants a password"
+    elif other=$(other_scheme "$url"); then
+      found wrong-scheme "$url is asked, but ${other%%:*} is spoken there" "$(instead "$url" "$other")"
     else
       found mirror-down "$url/v2/ does not answer: $(head -n 1 "$stage/complaint")" "curl -v $url/v2/"
     fi
   done <"$stage/each"
+}
+
+# speaks URL: whether anything answers there, be it that it does not know us or we it.
+speaks() {
+  if has curl; then
+    curl -sk -m 20 --noproxy '*' -o /dev/null "$1/v2/"
+  elif has wget; then
+    http_proxy='' https_proxy='' HTTP_PROXY='' HTTPS_PROXY='' \
+      wget -q -T 20 --no-check-certificate -O /dev/null "$1/v2/" 2>/dev/null
+  else
+    return 1
+  fi
+}
+
+# other_scheme URL: the one that would be right, if this one is wrong. A port of HTTPS may say so in
+# plain HTTP, so what counts is whether TLS comes about.
+other_scheme() {
+  case $1 in
+    https://*) ! speaks "$1" && speaks "http://${1#*://}" && say "http://${1#*://}" ;;
+    *) speaks "https://${1#*://}" && say "https://${1#*://}" ;;
+  esac
+}
+
+# instead WRONG RIGHT: the command that brings the one to where the other stands.
+instead() {
+  files=
+  for place in $(directories); do
+    for file in $(hosts_below "$place"); do
+      if grep -qF "$1" "$file"; then files="$files ${file#"$root"}"; fi
+    done
+  done
+  if [ -n "$files" ]; then
+    say "sed -i 's|$1|$2|' $files" | sed 's/  */ /g'
+  elif grep -qsF "$1" "$root$config"; then
+    say "sed -i 's|$1|$2|' $config && systemctl restart containerd"
+  else
+    say "curl -fsSL '$2/setup/containerd.sh' | sh -s -- --force"
+  fi
 }
 
 # refusal URL IMAGE: why the mirror does not have it, in its own words where it says any.

@@ -64,6 +64,9 @@ main() {
   look_through
   if [ -s "$stage/changed" ] || [ -s "$stage/gone" ]; then
     [ -n "$dry" ] || commit
+  elif pending; then
+    say "Nothing to change, but $title was started before $config was changed: it does not ask $mirrors yet."
+    needs_restart=yes
   else
     say "Nothing to change: $title asks $mirrors already."
   fi
@@ -103,6 +106,8 @@ check_mirrors() {
 # A client with something to find out first defines these anew.
 prepare() { :; }
 verify() { :; }
+# Whether what is written is not in force yet.
+pending() { false; }
 
 fill() { sed -e "s|@ROOT@|$root|g" -e "s|@HOME@|$home|g" -e "s|@CRI@|$cri|g"; }
 
@@ -110,7 +115,33 @@ fill() { sed -e "s|@ROOT@|$root|g" -e "s|@HOME@|$home|g" -e "s|@CRI@|$cri|g"; }
 put() {
   mkdir -p "$stage/new${1%/*}"
   fill >"$stage/new$1"
+  keep_headers "$1"
   say "$1" >>"$stage/list"
+}
+
+# The tables [host."…".header] of a hosts.toml, with which somebody has a password sent; the rest.
+headers_of() { sed 's/\r$//' "$1" | awk '/^[ \t]*\[/ { inside = /^[ \t]*\[host\.[^]]*\.header\]/ } inside && NF'; }
+without_headers() { sed 's/\r$//' "$1" | awk '/^[ \t]*\[/ { inside = /^[ \t]*\[host\.[^]]*\.header\]/ } !inside && NF'; }
+
+# Headers of mirrors that are asked as before stay in what is written anew.
+keep_headers() {
+  case $1 in */hosts.toml) ;; *) return 0 ;; esac
+  recorded "$1" && [ -f "$(real "$1")" ] || return 0
+  headers_of "$(real "$1")" >"$stage/headers"
+  awk 'FNR == NR { asked[$0]; next }
+    /^[ \t]*\[/ { name = $0; sub(/^[ \t]*/, "", name); sub(/\.header\].*/, "]", name); gsub("\047", "\"", name); kept = name in asked; if (kept) print "" }
+    kept' "$stage/new$1" "$stage/headers" >"$stage/kept-headers"
+  cat "$stage/kept-headers" >>"$stage/new$1"
+}
+
+# same PATH FILE FILE: whether both have the same content, headers of hosts.toml aside.
+same() {
+  if cmp -s "$2" "$3"; then return 0; fi
+  case $1 in */hosts.toml) ;; *) return 1 ;; esac
+  [ -f "$2" ] && [ -f "$3" ] || return 1
+  without_headers "$2" >"$stage/one"
+  without_headers "$3" >"$stage/other"
+  cmp -s "$stage/one" "$stage/other"
 }
 
 copy_ca() {
@@ -179,10 +210,10 @@ look_through() {
   while read -r path; do
     target=$(real "$path")
     new=$stage/new$path
-    if [ -f "$target" ] && cmp -s "$target" "$new"; then continue; fi
-    if recorded "$path" && [ -f "$target" ] && ! cmp -s "$target" "$state/written$path" &&
+    if [ -f "$target" ] && same "$path" "$target" "$new"; then continue; fi
+    if recorded "$path" && [ -f "$target" ] && ! same "$path" "$target" "$state/written$path" &&
       [ -z "$force" ]; then
-      die "$path was changed by somebody since Entrepot wrote it: look at it, then use --force"
+      die "$path was changed by somebody since Entrepot wrote it: look at it; --force (| sh -s -- --force) writes it anew"
     fi
     say "$path" >>"$stage/changed"
     show "$path" "$target" "$new"
@@ -208,7 +239,7 @@ show() {
   else
     say "+++ $1"
     sed 's/^/    /' "$3"
-  fi
+  fi | sed 's/^\([-+ ]*Authorization[[:space:]]*=[[:space:]]*\).*/\1…/'
 }
 
 commit() {
@@ -301,7 +332,7 @@ undo() {
   target=$(real "$1")
   if grep -qxF "new $1" "$state/manifest"; then
     [ -e "$target" ] || return 0
-    if [ -n "$force" ] || cmp -s "$target" "$state/written$1"; then
+    if [ -n "$force" ] || same "$1" "$target" "$state/written$1"; then
       rm -f "$target"
       say "$1 is gone"
       changed "$1"
@@ -309,7 +340,7 @@ undo() {
     fi
   else
     if cmp -s "$target" "$state/saved$1"; then return 0; fi
-    if [ -n "$force" ] || cmp -s "$target" "$state/written$1"; then
+    if [ -n "$force" ] || same "$1" "$target" "$state/written$1"; then
       cp -p "$state/saved$1" "$target.entrepot-new"
       mv -f "$target.entrepot-new" "$target"
       say "$1 is as it was"
@@ -317,7 +348,7 @@ undo() {
       return 0
     fi
   fi
-  warn "$1 was changed by somebody since Entrepot wrote it, and is left as it is"
+  warn "$1 was changed by somebody since Entrepot wrote it, and is left as it is (--remove --force takes it away)"
   failed=yes
 }
 

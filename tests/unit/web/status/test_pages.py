@@ -53,6 +53,34 @@ async def test_everything_as_json(tmp_path: Path) -> None:
     assert told["disk"]["free"] > 0
 
 
+async def test_only_what_went_wrong_has_failed_and_only_who_was_asked_is_well(
+    tmp_path: Path,
+) -> None:
+    down = registry_settings("http://127.0.0.1:9")
+    async with (
+        FakeRegistry() as asked,
+        FakeRegistry() as unasked,
+        serving(
+            tmp_path,
+            registries={
+                K8S: registry_settings(asked),
+                "quay.io": registry_settings(unasked),
+                "down.test": down,
+            },
+        ) as served,
+    ):
+        asked.put_image("pause", "1", image("pause"))
+        await pulled(served, "pause", f"?ns={K8S}")
+        assert (await served.get(f"/v2/none/manifests/1?ns={K8S}")).status == 404
+        assert (await served.get("/v2/x/manifests/1?ns=down.test")).status == 502
+        page = (await get(served, "/status")).body.decode()
+        assert "<b>1<i>/3</i></b><span>mirrors are well</span><small>1 not asked yet, " in page
+        await served.server.services.offline.outbound.set_offline(True)
+        assert (await served.get("/v2/y/manifests/1?ns=quay.io")).status == 503
+        totals = json.loads((await get(served, "/status.json")).body)["totals"]
+    assert (totals["errors"], totals["failed"]) == (3, 1)
+
+
 async def test_a_download_is_told_mirror_by_mirror(tmp_path: Path) -> None:
     data = image("big").layers[0] + bytes(3_000_000)
     async with (
