@@ -51,7 +51,6 @@ class Fill:
     it (Q-1). `generation` counts how often the bytes turned out wrong and were thrown away.
     `places` are its readers, `error` what it failed with. `window` is where bytes come from that
     are not on the disk; None while the disk takes them all. `proved`: it is whole, and verified.
-    `found_bytes` are on the disk from a download that broke off, and of use.
     """
 
     wanted: Wanted
@@ -65,11 +64,10 @@ class Fill:
     places: Places = field(default_factory=Places)
     window: Window | None = None
     proved: bool = False
-    found_bytes: int = 0
+    found_bytes: int = 0  # of a download that broke off, as long as they may be right
     error: EntrepotError | None = None
     _fetch: Fetch | None = None
     _partial: Partial | None = None
-    _resumed: bool = False
     _wrong: bool = False
     _opened: bool = False
     _settled: bool = False
@@ -223,7 +221,6 @@ class Fill:
         partial.public = self.public  # it may have been published meanwhile
         await believe(self.wanted.expected_size, partial)
         self.found_bytes = partial.written.total
-        self._resumed = self.found_bytes > 0
         self._fetch = self.relays.fetch(self.wanted, partial, self._progressed, self.attempts)
         await self._bring(partial, self._fetch)
         self._finish(partial.front)
@@ -323,7 +320,7 @@ class Fill:
             if await partial.verify():
                 return
             self._cut()
-            liar = await find_liar(fetch, partial, resumed=self._resumed)
+            liar = await find_liar(fetch, partial, resumed=self.found_bytes > 0)
             if liar is not None:
                 reject(fetch, {liar})
                 self._wrong = False
@@ -344,21 +341,21 @@ class Fill:
         """
         self._accuse(fetch, f"it is not {partial.size} bytes long, as a manifest says")
         await partial.reset()
-        self._wrong, self.found_bytes = False, 0
+        self._wrong = False
         await believe(self.wanted.expected_size, partial)
         self.size = partial.size
         self._telling.now()
 
     def _accuse(self, fetch: Fetch, otherwise: str) -> None:
         mirrors = fetch.contributions.mirrors
-        if not mirrors and not self._resumed:
+        if not (mirrors or self.found_bytes):
             raise AllFailed(f"{self.wanted.title}: {otherwise}", tuple(self.attempts))
         known = fetch.in_order or len(mirrors) == 1
         fetch.in_order |= not known
-        reject(fetch, mirrors if known and not self._resumed else ())
+        reject(fetch, mirrors if known and not self.found_bytes else ())
         fetch.contributions.clear()
         fetch.sources.forgive()
-        fetch.answered = self._resumed = False
+        fetch.answered, self.found_bytes = False, 0
 
     def ready(self, offset: int, *, whole: bool) -> int:
         """Up to where a reader at `offset` may read now; `offset` itself when not at all."""
