@@ -69,7 +69,6 @@ async def test_the_cache_is_filled_ahead_and_looked_at(
 
     async def say(typed: str) -> str:
         typed = typed.replace(".venv/bin/entrepot", entrepot)
-        typed = typed.replace("var/cache", str(laboratory.entrepot.cache))
         typed = typed.replace("--kubernetes v1.30.5", IMAGE)
         return await node.command("/bin/sh", "-c", f"{typed} --config {config}")
 
