@@ -49,11 +49,22 @@ class Percentiles:
 class Steady:
     """What the process has seen; complete once its context has ended."""
 
+    pid: int
     answers: list[tuple[float, float]] = field(default_factory=list)
 
     def between(self, begin: float, end: float) -> Percentiles:
         """Of the requests that were due in that time by `time.monotonic`."""
-        return Percentiles.of([seconds for due, seconds in self.answers if begin <= due < end])
+        return self.during([(begin, end)])
+
+    def during(self, times: Sequence[tuple[float, float]]) -> Percentiles:
+        """As `between`, of several times together."""
+        return Percentiles.of(
+            [
+                seconds
+                for due, seconds in self.answers
+                if any(begin <= due < end for begin, end in times)
+            ]
+        )
 
 
 @asynccontextmanager
@@ -65,7 +76,7 @@ async def steadily(url: str, rate: float) -> AsyncIterator[Steady]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, *arguments), stdin=PIPE, stdout=PIPE
     )
-    steady = Steady()
+    steady = Steady(process.pid)
     try:
         yield steady
         async with asyncio.timeout(_STOP_S):

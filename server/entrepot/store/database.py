@@ -77,6 +77,7 @@ class Database:
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
         self._surveyor: aiosqlite.Connection | None = None
+        self._index: int | None = None
 
     async def open(self) -> None:
         """Create the file or bring it up to date; Corrupt, StoreTooNew or StoreError."""
@@ -94,6 +95,7 @@ class Database:
         )  # the writer last: it checkpoints
         self._surveyor = self._reader = self._writer = None
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, self._let_go_of_index)
             for connection in reversed(connections):
                 if connection is not None:
                     stack.push_async_callback(_close, connection)
@@ -156,21 +158,26 @@ class Database:
 
         SQLite writes to it through mapped memory: where there is no block for a page, the kernel
         ends the process (SIGBUS). It makes sure of one block a page, which is not all of it on a
-        file system whose blocks are smaller.
+        file system whose blocks are smaller. The descriptor stays open: closing one gives up all
+        locks that this process has on the file, SQLite's among them, and the next process to open
+        the catalog would cut the index short below the mapping (SIGBUS as well).
         """
         index = self._path.with_name(f"{self._path.name}-shm")
         while True:
             try:
-                descriptor = os.open(index, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-                try:
-                    os.posix_fallocate(descriptor, 0, _INDEX_BYTES)
-                finally:
-                    os.close(descriptor)
+                if self._index is None:
+                    self._index = os.open(index, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                os.posix_fallocate(self._index, 0, _INDEX_BYTES)
             except OSError as error:
                 if self._ballast is not None and self._ballast.give_up():
                     continue
                 log.warning("catalog.index_not_reserved", path=str(index), reason=str(error))
             return
+
+    def _let_go_of_index(self) -> None:
+        index, self._index = self._index, None
+        if index is not None:
+            os.close(index)
 
     async def _with_room(self, work: Callable[[], Awaitable[T]]) -> T:
         try:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -180,3 +182,26 @@ async def test_on_a_full_disk_it_opens_and_writes_with_what_the_ballast_gives(
             assert len(await database.fetch(ALL)) == 200 * (1 + (name == "b"))
             await database.aclose()
             assert await asyncio.to_thread(ballast.take) > 0
+
+
+LOCKED = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as index:
+    try:
+        fcntl.lockf(index, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)
+    except OSError:
+        print("locked")
+"""
+"""Byte 128 of the log's index: who has it shared is using the file, who has it alone cuts it."""
+
+
+async def test_another_process_sees_that_the_catalog_is_in_use(
+    database: Database, tmp_path: Path
+) -> None:
+    """A server whose lock was lost was ended by SIGBUS as soon as somebody looked at the file."""
+    await database.write([put("a")])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LOCKED, tmp_path / "catalog.db-shm"), stdout=PIPE
+    )
+    said, _ = await process.communicate()
+    assert said.strip() == b"locked"
