@@ -184,6 +184,7 @@ async def _resolved(surveying: Surveying, images: Sequence[Wanted]) -> Entries:
             policy = policies.policy(image.registry, image.repository)
             decision = await resolve(opened[image.registry], image, policy, None)
             if not isinstance(decision, Accept | Keep):
-                raise Refused(f"{image}: {decision}{surveying.instead(image)}")
+                meant = await asyncio.to_thread(surveying.instead, image)
+                raise Refused(f"{image}: {decision}{meant}")
             found[image] = _entry(image, (decision.digest,), decision.level)
     return found

@@ -207,10 +207,10 @@ async def test_the_configuration_that_runs_is_the_one_that_is_changed(node: Node
 
 async def test_the_only_one_that_runs_counts_wherever_its_file_is(node: Node) -> None:
     node.containerd("1.7.5")
-    node.put("/tmp/x.toml", "version = 2\n")
-    node.put("/proc/11/cmdline", "/x/containerd\0-c\0/tmp/x.toml\0")
-    assert "containerd runs with /tmp/x.toml" in await node.run(script("containerd"))
-    assert "config_path" in node.text("/tmp/x.toml")
+    node.put("/srv/x.toml", "version = 2\n")
+    node.put("/proc/11/cmdline", "/x/containerd\0-c\0/srv/x.toml\0")
+    assert "containerd runs with /srv/x.toml" in await node.run(script("containerd"))
+    assert "config_path" in node.text("/srv/x.toml")
     assert not (node.root / "etc/containerd/config.toml").exists()
 
 
