@@ -13,7 +13,7 @@ from entrepot.config.addresses import DIRECT, HostPattern, IpAddress, ProxyUrl
 from entrepot.config.credentials import Credentials
 from entrepot.config.frozen import Frozen, ReadableFile
 
-Family = Literal["any", "ipv4", "ipv6"]
+Family = Literal["any", "ipv4", "ipv6", "prefer-ipv4", "prefer-ipv6"]
 
 
 class RedirectRule(Frozen):

@@ -23,7 +23,10 @@ _FAMILIES = {
     "any": socket.AF_UNSPEC,
     "ipv4": socket.AF_INET,
     "ipv6": socket.AF_INET6,
+    "prefer-ipv4": socket.AF_UNSPEC,
+    "prefer-ipv6": socket.AF_UNSPEC,
 }
+_FIRST = {"prefer-ipv4": socket.AF_INET, "prefer-ipv6": socket.AF_INET6}
 _SOCKS_PORT = 1080
 
 
@@ -35,9 +38,10 @@ def connector(route: Route, socks: str | None, tls: ssl.SSLContext) -> aiohttp.T
     proxy alone.
     """
     family = _FAMILIES[route.family]
+    first = _FIRST.get(route.family)
     if socks is not None:
-        return SocksConnector(URL(socks), family, tls)
-    resolver = PinnedResolver(route.addresses) if route.addresses else Resolver()
+        return SocksConnector(URL(socks), family, tls, Resolver(first))
+    resolver = PinnedResolver(route.addresses, first) if route.addresses else Resolver(first)
     return aiohttp.TCPConnector(ssl=tls, limit=0, resolver=resolver, family=family)
 
 

@@ -18,6 +18,10 @@ class Resolver(AbstractResolver):
     process from leaving (P28). The connector asks one question for each host at a time.
     """
 
+    def __init__(self, first: socket.AddressFamily | None = None) -> None:
+        """Addresses of the family `first` are told before the others."""
+        self._first = first
+
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
@@ -37,7 +41,7 @@ class Resolver(AbstractResolver):
             _report(loop, answered, outcome)
 
         threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
-        return await answered
+        return _sorted(await answered, self._first)
 
     async def close(self) -> None:
         """Leave running questions to themselves."""
@@ -46,8 +50,10 @@ class Resolver(AbstractResolver):
 class PinnedResolver(AbstractResolver):
     """Knows one answer to every question."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], first: socket.AddressFamily | None = None) -> None:
+        """Addresses of the family `first` are told before the others."""
         self._addresses = tuple(addresses)
+        self._first = first
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -67,10 +73,15 @@ class PinnedResolver(AbstractResolver):
         found = [one for one in found if family in {socket.AF_UNSPEC, one["family"]}]
         if not found:
             raise OSError(f"no pinned address for {host}")
-        return found
+        return _sorted(found, self._first)
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _sorted(found: list[ResolveResult], first: socket.AddressFamily | None) -> list[ResolveResult]:
+    """Put one family first and leave the order within it; the connector begins with that one."""
+    return sorted(found, key=lambda one: one["family"] != first) if first is not None else found
 
 
 def _report(

@@ -16,7 +16,7 @@ from entrepot.upstream.redirects import same_origin
 class Route:
     """How to connect. `proxy` is a url, maybe with a password, "direct", or None: see `proxy.py`.
 
-    `family` is any, ipv4 or ipv6; `addresses` stand for whatever host is asked for.
+    `family` is a `Family` of the settings; `addresses` stand for whatever host is asked for.
     """
 
     proxy: str | None = field(default=None, repr=False)

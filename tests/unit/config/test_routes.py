@@ -42,7 +42,7 @@ def test_everything_at_once() -> None:
             "keep one",
         ),
         ({"proxy": "http://p:1", "addresses": ["192.0.2.1"]}, "behind a proxy"),
-        ({"family": "ipv5"}, "'any', 'ipv4' or 'ipv6'"),
+        ({"family": "ipv5"}, "'any', 'ipv4', 'ipv6', 'prefer-ipv4' or 'prefer-ipv6'"),
         ({"family": "ipv6", "addresses": ["2001:db8::1", "192.0.2.1"]}, "leaves some"),
         ({"url": "https://192.0.2.1", "addresses": ["192.0.2.2"]}, "holds one already"),
         ({"url": "https://[2001:db8::1]", "addresses": ["192.0.2.2"]}, "holds one already"),

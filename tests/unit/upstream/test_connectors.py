@@ -21,8 +21,9 @@ from connecting import connected
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import MirrorUnreachable
 from entrepot.oci.reference import RepositoryName, Tag
-from entrepot.upstream.connectors import SocksConnector
+from entrepot.upstream.connectors import SocksConnector, connector
 from entrepot.upstream.resolver import PinnedResolver
+from entrepot.upstream.routes import Route
 from entrepot.upstream.transport import Transport
 from fakes.images import image
 from fakes.registry import FakeRegistry
@@ -231,3 +232,35 @@ async def test_a_family_leaves_the_other_out() -> None:
         async with connected(url, family="ipv6") as mirror:
             with pytest.raises(MirrorUnreachable):
                 await mirror.head_manifest(PAUSE, TAG)
+
+
+@pytest.mark.parametrize(("family", "host"), [("prefer-ipv4", "127.0.0.1"), ("prefer-ipv6", "::1")])
+async def test_a_preferred_family_is_asked_first_and_the_other_when_it_is_away(
+    family: str, host: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as four:
+        port = four.getsockname()[1]
+        with socket.create_server(("::1", port), family=socket.AF_INET6) as six:
+            servers = {"127.0.0.1": four, "::1": six}
+            route = Route(family=family, addresses=("127.0.0.1", "::1"))
+            wanted = servers.pop(host)
+            [other] = servers.values()
+            async with aiohttp.ClientSession(
+                connector=connector(route, None, ssl.create_default_context())
+            ) as session:
+                url = f"http://registry.example:{port}/"
+                await _met(session, url, wanted)
+                wanted.close()
+                await _met(session, url, other)
+
+
+async def _met(session: aiohttp.ClientSession, url: str, server: socket.socket) -> None:
+    """Return when `server`, and nobody else, has taken the connection of a request."""
+    server.setblocking(False)
+
+    async def hang_up() -> None:
+        taken, _ = await asyncio.get_running_loop().sock_accept(server)
+        taken.close()
+
+    with pytest.raises(aiohttp.ClientError):  # a GET would be tried again
+        await asyncio.gather(session.post(url), hang_up())

@@ -70,3 +70,15 @@ async def test_pinned_addresses_are_the_answer_to_every_question() -> None:
     with pytest.raises(OSError, match="no pinned address"):
         await PinnedResolver(["::1"]).resolve("registry.example", 443, socket.AF_INET)
     await resolver.close()
+
+
+@pytest.mark.parametrize("first", [socket.AF_INET, socket.AF_INET6])
+async def test_the_family_that_is_preferred_is_told_first(first: socket.AddressFamily) -> None:
+    resolver = PinnedResolver(["127.0.0.1", "::1", "127.0.0.2", "::2"], first)
+    found = await resolver.resolve("registry.example", 443, socket.AF_UNSPEC)
+    kinds = [one["family"] for one in found]
+    assert kinds[:2] == [first, first]
+    assert len(found) == 4
+    assert found[0]["host"] == ("127.0.0.1" if first is socket.AF_INET else "::1")
+    system = await Resolver(first).resolve("127.0.0.1", 443, socket.AF_UNSPEC)
+    assert [one["host"] for one in system] == ["127.0.0.1"]
