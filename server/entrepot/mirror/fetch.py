@@ -19,6 +19,9 @@ from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.upstream.blobstream import BlobStream
+from entrepot.upstream.gate import BUSY_S
+from entrepot.upstream.heldup import held_up
+from entrepot.upstream.limits import own_limit
 from entrepot.upstream.mirror import MirrorClient
 
 STRIPED_BYTES = 8 * MIB
@@ -90,13 +93,18 @@ class Fetch:
         """
         client = self.sources[mirror].client
         patience_s = max(self.rules.headers_s, client.patience_s or 0.0)
+        held_before_s = held_up().seconds(asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(patience_s):
                 return await self._ask(client, start, stop)
         except TimeoutError as error:
-            silent = client.silence(patience_s)
-            self._failed(mirror, silent)
-            raise silent from error
+            held_s = held_up().seconds(asyncio.get_running_loop().time()) - held_before_s
+            if held_s > patience_s / 2:
+                late: AttemptError = own_limit("our own limits left no time to answer", BUSY_S)
+            else:
+                late = client.silence(patience_s - held_s)
+            self._failed(mirror, late)
+            raise late from error
 
     async def run(self) -> None:
         """Fetch what is missing. Raises Exhausted, or StoreError; no task is left behind."""
@@ -262,6 +270,7 @@ class Fetch:
         task = asyncio.get_running_loop().create_task(
             self._bring(source, transfer, transfer.stop, stream),
             name=f"bring {source.name} {transfer.at}-{transfer.stop}",
+            context=transfer.held_up.context(),
         )
         self._running[task] = transfer
         return task
@@ -391,10 +400,11 @@ class Fetch:
         running, self._running = self._running, {}
         for task, transfer in running.items():
             task.cancel()
-            late = now - transfer.moved >= self.rules.overtake_s and transfer.rate is None
+            silence_s = now - transfer.moved - transfer.held_up.seconds(now)
+            late = silence_s >= self.rules.overtake_s and transfer.rate is None
             if late and not self.in_order:  # there it may be the readers who are slow
                 client = self.sources[transfer.mirror].client
-                client.health.record_failure(client.silence(now - transfer.moved), now)
+                client.health.record_failure(client.silence(silence_s), now)
         if running:
             done, _ = await asyncio.wait(running)
             _ = [task.cancelled() or task.exception() for task in done]  # the first was raised

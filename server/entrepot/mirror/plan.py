@@ -9,9 +9,10 @@ would still need long for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entrepot.store.rangeset import RangeSet
+from entrepot.upstream.heldup import HeldUp
 
 MIB = 1 << 20
 FIRST_PART_BYTES = 4 * MIB
@@ -33,7 +34,8 @@ class Transfer:
     """Bytes on their way from `mirror`: `at` is the next to come, `stop` where it ends.
 
     `stop` may be lowered while it runs, when another mirror takes over the end. `rate` is bytes a
-    second, None until known; `moved` is when the last byte came (loop time).
+    second, None until known; `moved` is when the last byte came (loop time); `held_up` is what our
+    own limits cost it.
     """
 
     mirror: str
@@ -41,6 +43,7 @@ class Transfer:
     stop: int
     moved: float
     rate: float | None = None
+    held_up: HeldUp = field(default_factory=HeldUp, compare=False)
 
     @property
     def left(self) -> int:

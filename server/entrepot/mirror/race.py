@@ -26,6 +26,7 @@ from entrepot.metrics import Metrics
 from entrepot.mirror.registry import AskingOrder
 from entrepot.oci.reference import RepositoryName
 from entrepot.upstream.gate import BUSY_S
+from entrepot.upstream.heldup import HeldUp
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.mirror import MirrorClient
 
@@ -106,6 +107,19 @@ def _is_cut_off(attempts: tuple[Attempt, ...]) -> bool:
     return all(a.mirror in OWNERS and a.outcome in _OUT_OF_REACH for a in attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An attempt under way, begun at `started`, loop time."""
+
+    mirror: MirrorClient
+    started: float
+    held_up: HeldUp
+
+    def silence_s(self, now: float) -> float:
+        """How long the mirror has had to answer: waiting for a place is our doing, not its."""
+        return now - self.started - self.held_up.seconds(now)
+
+
 @dataclass(slots=True)
 class Race(Generic[T]):
     """One question to several mirrors.
@@ -127,7 +141,7 @@ class Race(Generic[T]):
     kind: Kind = Kind.BLOB
     _unasked: list[MirrorClient] = field(default_factory=list)
     _resort_since: float | None = None
-    _running: dict[asyncio.Task[T], tuple[MirrorClient, float]] = field(default_factory=dict)
+    _running: dict[asyncio.Task[T], _Asked] = field(default_factory=dict)
 
     async def run(self) -> Won[T] | None:
         """The winner, or None when nobody answered; `attempts` then tells why."""
@@ -214,7 +228,7 @@ class Race(Generic[T]):
         """When to give up: soon, once everybody has failed who was worth waiting for."""
         if waiting or not self.order.usable:
             return self.deadline
-        if any(mirror in self.order.usable for mirror, _ in self._running.values()):
+        if any(asked.mirror in self.order.usable for asked in self._running.values()):
             return self.deadline
         if self._resort_since is None:
             self._resort_since = now
@@ -223,14 +237,18 @@ class Race(Generic[T]):
     def _start(self, mirror: MirrorClient) -> None:
         loop = asyncio.get_running_loop()
         mirror.health.begin_trial(loop.time())
-        task = loop.create_task(self.ask(mirror), name=f"ask {mirror.name}")
-        self._running[task] = (mirror, loop.time())
+        asked = _Asked(mirror, loop.time(), HeldUp())
+        task = loop.create_task(
+            self.ask(mirror), name=f"ask {mirror.name}", context=asked.held_up.context()
+        )
+        self._running[task] = asked
 
     def _collect(self, done: set[asyncio.Task[T]]) -> Won[T] | None:
         now = asyncio.get_running_loop().time()
         won: Won[T] | None = None
         for task in [t for t in self._running if t in done]:
-            mirror, started = self._running[task]
+            asked = self._running[task]
+            mirror = asked.mirror
             error = task.exception()
             if error is None:
                 if won is None:
@@ -242,7 +260,7 @@ class Race(Generic[T]):
             del self._running[task]
             if not isinstance(error, AttemptError):
                 raise error
-            self._failed(mirror, error, now - started)
+            self._failed(mirror, error, now - asked.started)
         return won
 
     def _failed(self, mirror: MirrorClient, error: AttemptError, elapsed_s: float) -> None:
@@ -267,7 +285,8 @@ class Race(Generic[T]):
     def _tell_unheard(self, waiting: list[MirrorClient]) -> None:
         """Time is up: a mirror that had too little of it has not said 404 (E-3)."""
         now = asyncio.get_running_loop().time()
-        short = [(m, now - s) for m, s in self._running.values() if now - s < self.overtake_s]
+        asked = ((one.mirror, one.silence_s(now)) for one in self._running.values())
+        short = [(mirror, heard_s) for mirror, heard_s in asked if heard_s < self.overtake_s]
         for mirror, elapsed_s in [*short, *((mirror, 0.0) for mirror in waiting)]:
             silent = MirrorSilent("no answer in the time that was left")
             self.attempts.append(attempt_of(mirror, self.repository, silent, elapsed_s))
@@ -278,15 +297,17 @@ class Race(Generic[T]):
         if not left:
             return
         now = asyncio.get_running_loop().time()
+        silences = {task: asked.silence_s(now) for task, asked in left.items()}
         for task in left:
             task.cancel()
         await asyncio.wait(left)
-        for task, (mirror, started) in left.items():
+        for task, silence_s in silences.items():
+            mirror = left[task].mirror
             if not task.cancelled() and task.exception() is None:
                 mirror.health.record_success(now)
                 if self.discard is not None:
                     await self.discard(task.result())
-            elif now - started >= max(self.overtake_s, mirror.patience_s or 0.0):
-                self._failed(mirror, mirror.silence(now - started), now - started)
+            elif silence_s >= max(self.overtake_s, mirror.patience_s or 0.0):
+                self._failed(mirror, mirror.silence(silence_s), silence_s)
             else:
                 mirror.health.abandon_trial(now)

@@ -16,6 +16,7 @@ from entrepot.upstream.authentication import Authenticator
 from entrepot.upstream.blobanswer import BlobAnswer
 from entrepot.upstream.gate import Gate, Slot
 from entrepot.upstream.health import Health, Transition
+from entrepot.upstream.heldup import held_up
 from entrepot.upstream.hosts import Hosts
 from entrepot.upstream.limits import Kind
 from entrepot.upstream.passage import Passage
@@ -114,7 +115,8 @@ class Asker:
         """Wait for a turn, unless the mirror wants rest from such questions; hear how it ends."""
         loop = asyncio.get_running_loop()
         self._rests.check(question, loop.time())
-        slot = await self._gate.enter(question.kind, stream=stream)
+        with held_up().counting():
+            slot = await self._gate.enter(question.kind, stream=stream)
         try:
             self._rests.check(question, loop.time())
             yield slot

@@ -184,3 +184,27 @@ async def test_in_order_one_mirror_at_a_time_brings_byte_after_byte(tmp_path: Pa
         assert mirrors[2].requests == []
         assert mirrors[1].bytes_sent("/blobs/") <= len(LARGE) - 8 * MIB
         await partial.discard()
+
+
+@pytest.mark.parametrize("headers_s", [5.0, 0.4], ids=["at the end", "before it"])
+async def test_a_transfer_that_waits_for_a_place_of_ours_is_no_silence(
+    tmp_path: Path, headers_s: float
+) -> None:
+    async with AsyncExitStack() as stack:
+        well, busy = await fakes(stack, 1, 20 * MIB) + await fakes(stack, 1, None)
+        busy.fault(Fault("stall", path="/blobs/", after_bytes=MIB))
+        alone = {"url": busy.url, "limits": {"concurrency": 1}}
+        layer = await stack.enter_async_context(
+            mirroring(tmp_path, well.url, alone, overtake_s=0.2, headers_s=headers_s)
+        )
+        mirror = layer.registry.mirrors[1]
+        stream = await mirror.open_blob(PAUSE.repository, DIGEST)
+        reader = await layer.blobs.open(PAUSE, DIGEST, layer.deadline())
+        assert await read_all(reader) == LARGE
+        await layer.fills.settled()
+        assert len(busy.requests) == 1
+        assert (mirror.health.last_failure, mirror.health.state(layer.deadline(0))) == (
+            None,
+            "closed",
+        )
+        await stream.aclose()

@@ -277,3 +277,52 @@ async def test_offline_nobody_is_asked(tmp_path: Path) -> None:
         error = exhausted("pause:3.1", tuple(attempts), ManifestUnknown)
         assert isinstance(error, Offline)
         assert str(error) == "pause:3.1: not here, and Entrepot is offline"
+
+
+@pytest.mark.parametrize("overtaken", [True, False], ids=["overtaken", "alone"])
+async def test_waiting_for_a_place_of_ours_is_not_the_mirrors_silence(
+    tmp_path: Path, *, overtaken: bool
+) -> None:
+    """Somebody else may answer meanwhile; the one that was never asked is not set aside for it."""
+    large = blob(4 << 20, "large")
+    async with FakeRegistry() as busy, FakeRegistry() as two:
+        for registry in (busy, two):
+            registry.put_blob("pause", large)
+            registry.put_image("pause", "3.1", PICTURE)
+        busy.fault(Fault("stall", path="/blobs/", after_bytes=1 << 20))
+        if not overtaken:
+            two.fault(Fault("silent", times=None))
+        alone = {"url": busy.url, "limits": {"concurrency": 1}}
+        async with mirroring(tmp_path, alone, two.url) as layer:
+            stream = await layer.registry.mirrors[0].open_blob(PAUSE, Digest.of(large))
+            won, attempts = await run(layer, within_s=0.5)
+            assert (won is not None) == overtaken
+            assert [one.outcome for one in attempts if one.mirror == "mirror1"] == (
+                [] if overtaken else ["silent"]
+            )
+            assert len(busy.requests) == 1
+            health = layer.registry.mirrors[0].health
+            assert (health.last_failure, health.state(layer.deadline(0.0))) == (None, "closed")
+            await stream.aclose()
+            won, _ = await run(layer)
+            assert won is not None
+            assert won.mirror.name == "mirror0"
+
+
+async def test_silence_after_a_wait_for_a_place_is_the_mirrors(tmp_path: Path) -> None:
+    data = blob(1 << 20, "data")
+    async with (
+        FakeRegistry() as busy,
+        mirroring(tmp_path, {"url": busy.url, "limits": {"concurrency": 1}}) as layer,
+    ):
+        busy.put_blob("pause", data)
+        stream = await layer.registry.mirrors[0].open_blob(PAUSE, Digest.of(data))
+        busy.fault(Fault("silent", path="/manifests/", times=None))
+        racing = asyncio.ensure_future(run(layer, within_s=0.5))  # noqa: TID251 - awaited below
+        await asyncio.wait({racing}, timeout=0.2)
+        await stream.aclose()
+        won, attempts = await racing
+        assert won is None
+        assert [one.outcome for one in attempts] == ["silent"]
+        assert attempts[0].elapsed_ms < 400
+        assert layer.registry.mirrors[0].health.state(layer.deadline(0.0)) == "open"
