@@ -25,6 +25,9 @@ from entrepot.upstream.request import Answer, Question, Requester
 from entrepot.upstream.rests import Rests
 from entrepot.upstream.transport import Transport
 
+_EXPIRED = frozenset({400, 401, 403, 404, 410})
+"""How blob stores answer a signed url whose time is over, or whose object has been moved since."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -100,7 +103,7 @@ class Asker:
         """
         async with self._turn(question, stream=True) as slot:
             answer = await self._send(question)
-            if answer.redirected and answer.status in {400, 403}:
+            if _may_have_expired(answer):
                 answer.response.close()
                 self._gate.limits.asked(asyncio.get_running_loop().time())
                 answer = await self._send(question)
@@ -171,3 +174,10 @@ class Asker:
             )
         else:
             self._log.info("mirror.closed", **where)
+
+
+def _may_have_expired(answer: Answer) -> bool:
+    """Whether the first hop may have a better url: what it says itself, it has said (U-4)."""
+    if answer.status in {400, 403}:
+        return answer.redirected
+    return bool(answer.elsewhere) and answer.status in _EXPIRED

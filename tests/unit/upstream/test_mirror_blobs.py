@@ -9,6 +9,7 @@ import pytest
 
 from connecting import connected, replying
 from entrepot.errors import (
+    AttemptError,
     MirrorDenied,
     MirrorFailed,
     MirrorLied,
@@ -217,6 +218,36 @@ async def test_an_expired_url_is_asked_for_once_more() -> None:
         registry.fault(Fault("expired_url", times=None))
         with pytest.raises(MirrorDenied, match=r"127\.0\.0\.1 answered 403"):
             await mirror.open_blob(PAUSE, digest)
+
+
+@pytest.mark.rule("U-4", "P12")
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_a_url_that_its_host_refuses_is_asked_for_once_more(status: int) -> None:
+    """However the blob store says it, and in the middle of a blob as well; never a third time."""
+    data = blob(1000)
+    async with (
+        FakeRegistry(redirect_blobs_to="cdn") as registry,
+        connected(registry.url) as mirror,
+    ):
+        digest = registry.put_blob("pause", data)
+        registry.cdn.fault(Fault("status", status=status))
+        assert await everything(await mirror.open_blob(PAUSE, digest, start=600)) == data[600:]
+        assert (len(registry.requests), len(registry.cdn.requests)) == (2, 2)
+        registry.cdn.fault(Fault("status", status=status, times=None))
+        with pytest.raises(AttemptError, match=rf"127\.0\.0\.1 answered {status}"):
+            await mirror.open_blob(PAUSE, digest, start=600)
+        assert (len(registry.requests), len(registry.cdn.requests)) == (4, 4)
+
+
+@pytest.mark.rule("U-4")
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_what_the_registry_itself_refuses_is_not_asked_for_again(status: int) -> None:
+    async with FakeRegistry() as registry, connected(registry.url) as mirror:
+        digest = registry.put_blob("pause", blob(1000))
+        registry.fault(Fault("status", status=status, times=None))
+        with pytest.raises(AttemptError):
+            await mirror.open_blob(PAUSE, digest)
+        assert len(registry.requests) == 1
 
 
 @pytest.mark.rule("Q-1", "U-4")
