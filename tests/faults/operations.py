@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from fakes.images import DOCKER_MANIFEST, blob, image, sha256
+from entrepot.mirror.fetch import STRIPED_BYTES
+from fakes.images import DOCKER_MANIFEST, Image, blob, image, sha256
 from fakes.registry import FakeRegistry
 from unit.web.serving import NS
 from wire.client import Answer
@@ -20,6 +21,7 @@ WITHHELD_BYTES = 256 * 1024
 IMAGE = image("matrix", layers=(150_000,))
 SMALL = blob(150_001, "small")
 LARGE = blob(1_200_001, "large")
+STRIPED = image("striped", layers=(STRIPED_BYTES + 1_000_001,))
 TAGS = ("3.0", "3.1", "latest")
 _LISTING = json.dumps({"name": "pause", "tags": TAGS}).encode()
 
@@ -30,6 +32,11 @@ def put(mirror: FakeRegistry) -> None:
         mirror.put_image("pause", tag, IMAGE)
     mirror.put_blob("pause", SMALL)
     mirror.put_blob("pause", LARGE)
+
+
+def put_striped(mirror: FakeRegistry) -> None:
+    """What the operation that fetches a blob from several mirrors at a time asks for."""
+    mirror.put_image("pause", "striped", STRIPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Request:
         else:
             self._judge_body(answer, wrong_size=wrong_size)
         if self.path.startswith("manifests/"):
-            assert answer.header("Docker-Content-Digest") == str(IMAGE.digest)
+            assert answer.header("Docker-Content-Digest") == str(sha256(self.body))
             assert answer.header("Content-Type") == DOCKER_MANIFEST
         return "right"
 
@@ -146,8 +153,8 @@ def _part(data: bytes, span: str, start: int, stop: int) -> Request:
     return Request("GET", path, data[start:stop], 206, span, start, data)
 
 
-def _manifest(method: str, reference: str) -> Request:
-    return Request(method, f"manifests/{reference}", IMAGE.manifest)
+def _manifest(method: str, reference: str, told: Image = IMAGE) -> Request:
+    return Request(method, f"manifests/{reference}", told.manifest)
 
 
 _RESUME = 700_000
@@ -171,3 +178,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("head_blob", "blob", (_blob(SMALL, "HEAD"),)),
     Operation("list_tags", "tags", (Request("GET", "tags/list", _LISTING),)),
 )
+
+STRIPED_BLOB = Operation(
+    "striped_blob",
+    "blob",
+    (_manifest("GET", "striped", STRIPED), _blob(STRIPED.layers[0])),
+)
+"""A blob fetched in parts from all mirrors at once, its size known by its manifest."""

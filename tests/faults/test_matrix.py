@@ -2,6 +2,7 @@
 
 While an honest mirror is there the operation succeeds with the right bytes. Without one it succeeds
 or ends in an error that says so, or in a cut connection: never in wrong bytes, never too late.
+A blob that is fetched from several mirrors at once has one honest mirror, beside one and two ill.
 """
 
 from __future__ import annotations
@@ -16,9 +17,18 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.mirror.plan import SMALLEST_PART_BYTES
 from fakes.fault import Fault
 from fakes.registry import FakeRegistry
-from faults.operations import OPERATIONS, End, Operation, Request, put
+from faults.operations import (
+    OPERATIONS,
+    STRIPED_BLOB,
+    End,
+    Operation,
+    Request,
+    put,
+    put_striped,
+)
 from faults.troubles import TROUBLES, Trouble
 from unit.web.serving import serving, until
 from wire.client import Answer, client
@@ -31,6 +41,7 @@ HASTE = {"headers": HEADERS_S, "overtake": 0.1, "stall": 0.3, "connect": 1.0}
 GRACE_S = 2.0  # for a busy machine; a deadline that is not kept is missed by far more
 CASE_S = 25.0
 HONEST = (0, 1, 2)
+ILL = (1, 2)
 MOST_TRIES = 3
 MOST_ASKED = 40  # of a mirror in trouble, for one operation: it is not to be pelted with requests
 
@@ -44,9 +55,15 @@ class Case:
     honest: int
     chance: random.Random
     path: Path
+    ill: int = 1
 
     def __str__(self) -> str:
-        return f"{self.trouble.name} in {self.operation.name} with {self.honest} honest"
+        mirrors = f"{self.ill} ill and {self.honest} honest"
+        return f"{self.trouble.name} in {self.operation.name} with {mirrors}"
+
+    @property
+    def _striped(self) -> bool:
+        return self.operation is STRIPED_BLOB
 
     @property
     def may_be_cut(self) -> bool:
@@ -73,19 +90,38 @@ class Case:
     async def run(self) -> End:
         """How the operation ended, once everything has been checked."""
         async with AsyncExitStack() as stack:
-            ill, mirrors = await self._mirrors(stack)
+            if self._striped:
+                ill, mirrors = await self._striping(stack)
+            else:
+                ill, mirrors = await self._mirrors(stack)
             async with serving(self.path, *mirrors, timeouts=HASTE) as served:
                 end = await self._try(served.address)
                 await served.until_filled()
                 for mirror in mirrors:
                     await mirror.until_idle()
-            assert ill.requests, "the mirror in trouble was never asked: nothing was shown"
-            assert len(ill.requests) <= MOST_ASKED
+            for one in ill:
+                asked = [r for r in one.requests if not self._striped or "/blobs/" in r.path]
+                assert asked, "a mirror in trouble was never asked: nothing was shown"
+                assert len(one.requests) <= MOST_ASKED
             await until(lambda: not any(mirror.connections for mirror in mirrors))
             await asyncio.to_thread(assert_nothing_poisoned, self.path)
         return end
 
-    async def _mirrors(self, stack: AsyncExitStack) -> tuple[FakeRegistry, Sequence[FakeRegistry]]:
+    async def _striping(
+        self, stack: AsyncExitStack
+    ) -> tuple[Sequence[FakeRegistry], Sequence[FakeRegistry]]:
+        """Parts are asked for as it is: no mirror has to break off first."""
+        ill = [await stack.enter_async_context(self.trouble.mirror()) for _ in range(self.ill)]
+        for one in ill:
+            self.trouble.strike_parts(one, self.chance, self.operation.size, SMALLEST_PART_BYTES)
+        honest = [await stack.enter_async_context(FakeRegistry()) for _ in range(self.honest)]
+        for mirror in (*ill, *honest):
+            put_striped(mirror)
+        return ill, [*ill, *honest]
+
+    async def _mirrors(
+        self, stack: AsyncExitStack
+    ) -> tuple[Sequence[FakeRegistry], Sequence[FakeRegistry]]:
         ill = await stack.enter_async_context(self.trouble.mirror())
         self.trouble.strike(ill, self.chance, self.operation.size)
         mirrors = [ill]
@@ -100,7 +136,7 @@ class Case:
             mirrors.append(await stack.enter_async_context(FakeRegistry()))
         for mirror in mirrors:
             put(mirror)
-        return ill, mirrors
+        return [ill], mirrors
 
     async def _try(self, address: str) -> End:
         ends: list[End] = []
@@ -159,3 +195,16 @@ async def test_trouble(
         tasks = [group.create_task(case.run(), name=str(case)) for case in cases]
     for case, task in zip(cases, tasks, strict=True):
         tried[f"{task.result()} with {'an' if case.honest else 'no'} honest mirror"] += 1
+
+
+@pytest.mark.rule("T-2", "T-3", "T-9", "P8", "P12", "U-4")
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
+async def test_trouble_while_striped(
+    trouble: Trouble, fault_seed: int, tried: Counter[str], tmp_path: Path
+) -> None:
+    """One case after the other: each has enough to do with the bytes of a large blob."""
+    for ill in ILL:
+        chance = random.Random(f"{fault_seed} {trouble.name} striped {ill}")
+        case = Case(trouble, STRIPED_BLOB, 1, chance, tmp_path / str(ill), ill)
+        async with asyncio.timeout(CASE_S):
+            tried[f"{await case.run()} of a striped blob"] += 1

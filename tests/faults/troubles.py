@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fakes.fault import Fault, FaultKind
@@ -42,6 +42,20 @@ class Trouble:
         """Make `mirror` ill."""
         for fault in self.faults(chance, size):
             (mirror.cdn if self.at_cdn else mirror).fault(fault)
+
+    def strike_parts(
+        self, mirror: FakeRegistry, chance: random.Random, size: int, part: int
+    ) -> None:
+        """Make `mirror` ill in its answers about blobs, which are of `part` bytes and more.
+
+        Bytes that go wrong are counted in the blob of `size`, breaks in each answer.
+        """
+        reach = size if self.name.startswith("flip") else part
+        for fault in self.faults(chance, reach):
+            if self.at_cdn:
+                mirror.cdn.fault(fault)  # it has nothing but blobs
+            else:
+                mirror.fault(replace(fault, path="/blobs/"))
 
 
 @dataclass(frozen=True, slots=True)
