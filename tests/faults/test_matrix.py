@@ -62,6 +62,11 @@ class Case:
         return f"{self.trouble.name} in {self.operation.name} with {mirrors}"
 
     @property
+    def _most_tries(self) -> int:
+        """Liars who agree are found one at a time, each by a whole blob of its own."""
+        return MOST_TRIES + self.ill - 1
+
+    @property
     def _striped(self) -> bool:
         return self.operation is STRIPED_BLOB
 
@@ -142,7 +147,7 @@ class Case:
         ends: list[End] = []
         for request in self.operation.requests:
             ends = []
-            while not ends or (ends[-1] == "cut" and len(ends) < MOST_TRIES):
+            while not ends or (ends[-1] == "cut" and len(ends) < self._most_tries):
                 answer = await _timed(address, request)
                 end = request.judge(
                     answer, wrong_bytes=self._wrong_bytes, wrong_size=self._wrong_size
