@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -33,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
         unwanted = name.upper().startswith("ENTREPOT_") or name.lower().endswith("_proxy")
         if unwanted and name not in _KEPT:
             del os.environ[name]
+    # Run in the background by a shell we, and the programs we start, would not hear of ^C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.addaudithook(_LOOPBACK.audit)
 
 
