@@ -19,9 +19,7 @@ from entrepot.mirror.setaside import SetAside
 from entrepot.mirror.source import Source, Sources
 from entrepot.mirror.wanted import FillRules, Wanted
 from entrepot.upstream.blobstream import BlobStream
-from entrepot.upstream.gate import BUSY_S
 from entrepot.upstream.heldup import held_up
-from entrepot.upstream.limits import own_limit
 from entrepot.upstream.mirror import MirrorClient
 
 STRIPED_BYTES = 8 * MIB
@@ -93,16 +91,13 @@ class Fetch:
         """
         client = self.sources[mirror].client
         patience_s = max(self.rules.headers_s, client.patience_s or 0.0)
-        held_before_s = held_up().seconds(asyncio.get_running_loop().time())
+        account, clock = held_up(), asyncio.get_running_loop().time
+        before_s = account.seconds(clock())
         try:
             async with asyncio.timeout(patience_s):
                 return await self._ask(client, start, stop)
         except TimeoutError as error:
-            held_s = held_up().seconds(asyncio.get_running_loop().time()) - held_before_s
-            if held_s > patience_s / 2:
-                late: AttemptError = own_limit("our own limits left no time to answer", BUSY_S)
-            else:
-                late = client.silence(patience_s - held_s)
+            late = client.late(patience_s, account.seconds(clock()) - before_s)
             self._failed(mirror, late)
             raise late from error
 
@@ -150,7 +145,7 @@ class Fetch:
         if self.partial.size is None and won.answer.size is not None:
             self.partial.size = won.answer.size
         self.answered = True
-        if self._whole():  # an empty blob: a task would be stopped before it could close anything
+        if self._whole():  # empty: a task would be stopped before it could close anything
             await won.answer.aclose()
             self.contributions.add(0, 0, won.mirror.name)
             return True
@@ -267,11 +262,9 @@ class Fetch:
         self, source: Source, transfer: Transfer, stream: BlobStream | None
     ) -> asyncio.Task[None]:
         source.busy += 1
-        task = asyncio.get_running_loop().create_task(
-            self._bring(source, transfer, transfer.stop, stream),
-            name=f"bring {source.name} {transfer.at}-{transfer.stop}",
-            context=transfer.held_up.context(),
-        )
+        bringing = self._bring(source, transfer, transfer.stop, stream)
+        name, context = f"bring {source.name} {transfer.at}", transfer.held_up.context()
+        task = asyncio.get_running_loop().create_task(bringing, name=name, context=context)
         self._running[task] = transfer
         return task
 
@@ -368,8 +361,6 @@ class Fetch:
         others = [t.at for t in self._running.values() if t is not transfer and t.at > transfer.at]
         transfer.stop = min([stop, *others])
 
-    # -- shared --------------------------------------------------------------------------------
-
     def _failed(self, mirror: str, error: AttemptError) -> None:
         now = asyncio.get_running_loop().time()
         self.sources[mirror].failed(error, now)
@@ -400,11 +391,10 @@ class Fetch:
         running, self._running = self._running, {}
         for task, transfer in running.items():
             task.cancel()
-            silence_s = now - transfer.moved - transfer.held_up.seconds(now)
-            late = silence_s >= self.rules.overtake_s and transfer.rate is None
-            if late and not self.in_order:  # there it may be the readers who are slow
+            silent = transfer.rate is None and transfer.silence_s(now) >= self.rules.overtake_s
+            if silent and not self.in_order:  # there it may be the readers who are slow
                 client = self.sources[transfer.mirror].client
-                client.health.record_failure(client.silence(silence_s), now)
+                client.health.record_failure(client.silence(transfer.silence_s(now)), now)
         if running:
             done, _ = await asyncio.wait(running)
             _ = [task.cancelled() or task.exception() for task in done]  # the first was raised

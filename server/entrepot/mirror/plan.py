@@ -50,6 +50,10 @@ class Transfer:
         """Bytes still to come."""
         return max(0, self.stop - self.at)
 
+    def silence_s(self, now: float) -> float:
+        """How long its mirror has sent nothing: waiting for a place is our doing, not its."""
+        return now - self.moved - self.held_up.seconds(now)
+
     def seconds_to(self, offset: int) -> float | None:
         """How long until it reaches `offset`; None while its speed is not known."""
         return (offset - self.at) / self.rate if self.rate else None

@@ -9,6 +9,7 @@ from yarl import URL
 
 from entrepot.config import MirrorSettings, TimeoutSettings
 from entrepot.errors import (
+    AttemptError,
     BlockPage,
     MirrorFailed,
     MirrorLied,
@@ -29,8 +30,8 @@ from entrepot.upstream.body import read_body
 from entrepot.upstream.certificates import Certificates
 from entrepot.upstream.contentcoding import decode
 from entrepot.upstream.contentrange import parse_content_range, parse_unsatisfied
-from entrepot.upstream.gate import Gates
-from entrepot.upstream.limits import Kind
+from entrepot.upstream.gate import BUSY_S, Gates
+from entrepot.upstream.limits import Kind, own_limit
 from entrepot.upstream.listing import joined_referrers, next_page, read_tags
 from entrepot.upstream.manifestanswer import (
     BLOCK_PAGE,
@@ -163,6 +164,12 @@ class MirrorClient:
         It says whether the silence was the mirror's own or that of a host it had led to.
         """
         return self._asker.hosts.silence(f"no answer within {elapsed_s:.1f} s")
+
+    def late(self, patience_s: float, held_up_s: float) -> AttemptError:
+        """Make the error for no answer in time, of which our own limits took `held_up_s`."""
+        if held_up_s > patience_s / 2:
+            return own_limit("our own limits left no time to answer", BUSY_S)
+        return self.silence(patience_s - held_up_s)
 
     def carries(self, repository: RepositoryName) -> bool:
         """Whether the naming rule has a name for it here."""
