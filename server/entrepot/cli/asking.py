@@ -95,7 +95,7 @@ def answering(
     """
     problem: StoreError | None = None
     with ExitStack() as stack:
-        if makes or (settings.cache.path / _VERSION).exists():
+        if makes or _is_cache(settings.cache.path):
             # aiohttp and all the rest, which asking a server does not need
             from entrepot.cli.directory import directory  # noqa: PLC0415
             from entrepot.log import configure_log  # noqa: PLC0415
@@ -116,7 +116,7 @@ def answering(
 def _of_server(chosen: Chosen, mistake: ConfigError) -> AdminClient:
     """Ask the server that runs, if one does: by these settings no directory may be opened."""
     path = chosen.settings.cache.path
-    if (path / _VERSION).exists() and not is_locked(path / _LOCK):
+    if _is_cache(path) and not is_locked(path / _LOCK):
         raise Unusable(str(mistake))
     try:
         client = AdminClient(
@@ -126,6 +126,14 @@ def _of_server(chosen: Chosen, mistake: ConfigError) -> AdminClient:
         raise Unusable(f"{mistake}\n{error.message}") from error
     chosen.warn()
     return client
+
+
+def _is_cache(path: Path) -> bool:
+    """Whether a cache is there; what may not be looked into is taken for one."""
+    try:
+        return (path / _VERSION).exists()
+    except PermissionError:
+        return True
 
 
 def _listener(settings: Settings, problem: StoreError | None) -> Connect:

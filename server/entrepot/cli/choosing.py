@@ -199,13 +199,21 @@ def _listeners(table: Path, port: int) -> Iterator[int]:
 
 
 def _is_safe(file: Path) -> bool:
-    """Whether only we or root can have written it."""
+    """Whether only we or root can have written it, or can put another in its place.
+
+    A link is somebody's word as well, and may lead elsewhere by the time the file is read.
+    """
     try:
-        told = file.stat()
-    except OSError:
+        return file.resolve(strict=True) == file and all(map(_is_ours, (file, *file.parents)))
+    except (OSError, RuntimeError):  # links in a circle
         return False
-    others = stat.S_IWGRP | stat.S_IWOTH
-    return told.st_uid in {0, os.geteuid()} and not told.st_mode & others
+
+
+def _is_ours(path: Path) -> bool:
+    told = path.lstat()
+    shared = told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    sticky = stat.S_ISDIR(told.st_mode) and told.st_mode & stat.S_ISVTX
+    return told.st_uid in {0, os.geteuid()} and (not shared or bool(sticky))
 
 
 def _tell(line: str) -> None:

@@ -81,7 +81,7 @@ class Intake:
                 return Verdict(text, place, refused=f"what is in the file is {digest}")
             return Verdict(text, place)
         rules = await self._known_rules()
-        pin = rules.pin(place.registry, place.repository, place.reference)
+        pin = rules.demanded(place.registry, place.repository, place.reference)
         if pin is not None and not pin.allows(digest):
             return Verdict(text, place, pinned=pin.digest)
         return Verdict(text, place)

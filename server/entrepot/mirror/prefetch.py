@@ -207,8 +207,8 @@ class Prefetch:
 
     def _is_left_out(self, registry: str) -> bool:
         now = asyncio.get_running_loop().time()
-        mirrors = self.means.manifests.registries[registry].mirrors
-        return all(mirror.health.state(now) != "closed" for mirror in mirrors)
+        known = self.means.manifests.registries.get(registry)  # a reload may have taken it out
+        return known is None or all(one.health.state(now) != "closed" for one in known.mirrors)
 
     async def _bring(self, job: Job, item: Item, held: ExitStack) -> None:
         """Fetch what is missing of an image, some blobs at a time; then see that all is there."""

@@ -286,10 +286,14 @@ class Race(Generic[T]):
         """Time is up: a mirror that had too little of it has not said 404 (E-3)."""
         now = asyncio.get_running_loop().time()
         asked = ((one.mirror, one.silence_s(now)) for one in self._running.values())
-        short = [(mirror, heard_s) for mirror, heard_s in asked if heard_s < self.overtake_s]
+        short = [(mirror, left_s) for mirror, left_s in asked if left_s < self._due_s(mirror)]
         for mirror, elapsed_s in [*short, *((mirror, 0.0) for mirror in waiting)]:
             silent = MirrorSilent("no answer in the time that was left")
             self.attempts.append(attempt_of(mirror, self.repository, silent, elapsed_s))
+
+    def _due_s(self, mirror: MirrorClient) -> float:
+        """How long `mirror` may stay silent before that is held against it."""
+        return max(self.overtake_s, mirror.patience_s or 0.0)
 
     async def _stop_others(self) -> None:
         """Cancel who is still asking; silence beyond the overtaking time is held against it."""
@@ -307,7 +311,7 @@ class Race(Generic[T]):
                 mirror.health.record_success(now)
                 if self.discard is not None:
                     await self.discard(task.result())
-            elif silence_s >= max(self.overtake_s, mirror.patience_s or 0.0):
+            elif silence_s >= self._due_s(mirror):
                 self._failed(mirror, mirror.silence(silence_s), silence_s)
             else:
                 mirror.health.abandon_trial(now)

@@ -40,6 +40,13 @@ class Rules:
             return None
         return self.pins.pin(registry, repository, tag)
 
+    def demanded(self, registry: str, repository: str, tag: str) -> Pin | None:
+        """Look a tag up; None also where the policy gives way to what mirrors have instead."""
+        steps = self.policy(registry, repository).steps
+        if not any(step.rule is Rule.PINNED and step.enforce for step in steps):
+            return None
+        return self.pin(registry, repository, tag)
+
     def held(self, record: TagRecord) -> Held:
         """Tell what a record counts for; a pin that is in no file any more is taken back."""
         held = Held(record.digest, Level(record.level), record.checked_at, record.mirror)

@@ -78,6 +78,20 @@ def test_a_strangers_word_counts_only_for_files_that_are_ours(
     assert adopted(here, ME) is not None
 
 
+def test_a_stranger_is_not_believed_about_a_name_that_may_lead_elsewhere(tmp_path: Path) -> None:
+    """Else it is led to another file, with another port and our token, once it has been checked."""
+    file = written(tmp_path, cache={"path": "cache"})
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    link = shared / "link.yaml"
+    link.symlink_to(file)
+    assert adopted(Origin(link, None, shared / "cache"), STRANGER) is None
+    own = written(shared, cache={"path": "cache"})
+    assert adopted(Origin(own, None, shared / "cache"), STRANGER) is not None
+    shared.chmod(0o777)
+    assert adopted(Origin(own, None, shared / "cache"), STRANGER) is None
+
+
 def test_files_that_are_not_here_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

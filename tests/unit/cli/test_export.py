@@ -103,3 +103,17 @@ async def test_what_is_not_as_pinned_is_not_carried_under_the_pinned_name(
     assert (await stopped.run("export", by_digest, "-o", str(file))).exit_code == 0
     [one] = (await read(file)).images
     assert one.names == (by_digest,)
+
+
+async def test_a_pin_that_only_warns_keeps_nothing_from_being_carried(
+    stopped: Stopped, tmp_path: Path
+) -> None:
+    pins = tmp_path / "pins.yaml"
+    pins.write_text(f"schema: 1\npins:\n  {NAME}:1: {TWO.digest}\n")
+    policy = "pinned warn, first warn"
+    stopped.configure(trust={"built_in_pins": False, "pins": [str(pins)], "policy": policy})
+    file = tmp_path / "out.tar"
+    result = await stopped.run("export", f"{NAME}:1", "-o", str(file))
+    assert result.exit_code == 0, result.stderr
+    [one] = (await read(file)).images
+    assert one.names == (f"{NAME}:1",)

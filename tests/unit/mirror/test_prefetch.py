@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,26 @@ async def test_jobs_that_have_ended_are_forgotten_in_the_end(
         for _ in range(25):
             await ended(prefetch, "no tag")
         assert len(prefetch.jobs()) <= 21
+
+
+async def test_a_registry_that_a_reload_takes_out_meanwhile_leaves_nothing_undecided(
+    tmp_path: Path,
+) -> None:
+    async with (
+        FakeRegistry() as registry,
+        fetching(tmp_path, registry.url) as (layer, ahead, rests),
+    ):
+        registry.fault(Fault("refuse", times=None, delay=0.2))
+        rests.until.clear()
+        job = ahead.start(Order((NAME,), patient=False))
+        await rests.happens.wait()
+        asked = len(registry.requests)
+        rests.until.set()
+        _ = await registry.until_asked(count=asked + 1)
+        manifests = replace(layer.manifests, registries={})
+        blobs = replace(layer.blobs, registries={}, manifests=manifests)
+        ahead.means = replace(ahead.means, blobs=blobs)
+        async with asyncio.timeout(20):
+            while not job.ended:
+                await job.heard(1.0)
+    assert [item.state for item in job.items] == [State.FAILED]

@@ -90,6 +90,19 @@ async def test_nothing_is_unknown_while_a_mirror_had_no_time_to_answer(
         assert isinstance(exhausted("x", tuple(attempts), ManifestUnknown), AllFailed)
 
 
+@pytest.mark.rule("E-3", "F-9")
+async def test_nothing_is_unknown_while_a_mirror_may_still_take_its_time(tmp_path: Path) -> None:
+    async with (
+        FakeRegistry() as one,
+        FakeRegistry() as two,
+        mirroring(tmp_path, {"url": one.url, "patience": "60s"}, two.url) as layer,
+    ):
+        one.fault(Fault("silent", times=None))
+        won, attempts = await run(layer, within_s=0.5)
+        assert won is None
+        assert isinstance(exhausted("x", tuple(attempts), ManifestUnknown), AllFailed)
+
+
 async def test_a_failure_makes_room_for_the_next_at_once(tmp_path: Path) -> None:
     async with FakeRegistry() as two, mirroring(tmp_path, "http://127.0.0.1:1", two.url) as layer:
         two.put_image("pause", "3.1", PICTURE)

@@ -149,8 +149,10 @@ class StatusPages:
         name = image_name(told, library.names)
         if name.partition("/")[0] in hidden:
             return self._page(request, "login.html", 401, told="That is for admins to see.")
-        if hidden and not await library.inventory.belongs(name):
-            raise NotHere(f"{name} is not here")
+        if hidden and (
+            await library.inventory.image(name) is None or not await library.inventory.belongs(name)
+        ):
+            raise NotHere(f"{name} is not here")  # and no word of what else may be meant
         record = await library.image(told)
         origin = await library.origins.why(record.name)
         names = tuple(one for one in origin.names if one.partition("/")[0] not in hidden)

@@ -127,7 +127,10 @@ async def test_private_registries_are_for_those_who_have_logged_in(tmp_path: Pat
         async with serving(tmp_path, registries=registries) as served:
             await pulled(served, "hidden", f"?ns={SECRET}")
             assert b"hidden:1" in (await get(served, "/status")).body
-        registries = {SECRET: registry_settings(mirror, private=True)}
+        registries = {
+            SECRET: registry_settings(mirror, private=True),
+            "docker.io": registry_settings(mirror),
+        }
         auth = {"htpasswd": str(users)}
         async with serving(tmp_path, registries=registries, auth=auth) as served:
             for path in ("/status", "/status.json", "/status?q=hidden"):
@@ -136,6 +139,9 @@ async def test_private_registries_are_for_those_who_have_logged_in(tmp_path: Pat
             assert (await get(served, path)).status == 401
             other = f"/status/image?name={SECRET}/not-here:1"
             assert (await get(served, other)).status == 401, "who asks learns nothing"
+            namesake = await get(served, "/status/image?name=docker.io/hidden:1")
+            assert namesake.status == 404
+            assert SECRET.encode() not in namesake.body, "nor what else may have been meant"
             token = (tmp_path / "cache" / "admin-token").read_text().strip()
             login = await send(served, "login", f"token={token}")
             cookie = (login.header("Set-Cookie") or "").partition(";")[0]
