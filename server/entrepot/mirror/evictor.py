@@ -136,6 +136,7 @@ class Evictor:
         waits = {image.root for image in _carried(later)}
         among = [replace(one, spared=True) if one.root in waits else one for one in images]
         sizes = {part.digest: part.size for one in candidates for part in one.parts.values()}
+        named = {one.root.digest: len(one.names) for one in candidates}
         shared = {part.digest for one in candidates for part in one.parts.values() if part.shared}
         await self._turns.pause()
         victims = choose_victims(among, sizes, self.wanted(), now, shared)
@@ -144,7 +145,7 @@ class Evictor:
             if self.wanted() <= 0:
                 break
             began = asyncio.get_running_loop().time()
-            await self._remove(victims[start : start + _IMAGES_AT_A_TIME], sizes)
+            await self._remove(victims[start : start + _IMAGES_AT_A_TIME], sizes, named)
             await self._rest(asyncio.get_running_loop().time() - began)
         return [one.root for one in candidates if one.root.digest in waits]
 
@@ -180,7 +181,9 @@ class Evictor:
         cost = 1.0 if spared else self.cost(parts.values())
         return Image(candidate.root.digest, used_at, frozenset(parts), own, cost, spared)
 
-    async def _remove(self, victims: Sequence[Image], sizes: dict[str, int]) -> None:
+    async def _remove(
+        self, victims: Sequence[Image], sizes: dict[str, int], named: dict[str, int]
+    ) -> None:
         """Rows first, then files; whoever wants to put one of them back waits for the end."""
         own = {image.root: [Digest.parse(part) for part in image.own] for image in victims}
         # From here to the request there is no await: what comes into use now, comes too late.
@@ -190,7 +193,8 @@ class Evictor:
             return
         parts = {Digest.parse(part): sizes[part] for image in going for part in image.parts}
         roots = [Digest.parse(image.root) for image in going]
-        taken = await self._take_out.images(roots, parts)
+        known = {root: named[str(root)] for root in roots}
+        taken = await self._take_out.images(roots, parts, known)
         self.told(Evicted(images=len(going), blobs=len(taken.blobs), bytes=taken.bytes))
 
     def _may_go(self, own: Sequence[Digest], busy: set[Digest]) -> bool:

@@ -40,12 +40,18 @@ class TakeOut:
         """What somebody reads or fetches at this moment."""
         return self.leases.digests() | self.accounts.flights.keys()
 
-    async def images(self, roots: Sequence[Digest], parts: Mapping[Digest, int]) -> TakenOut:
+    async def images(
+        self,
+        roots: Sequence[Digest],
+        parts: Mapping[Digest, int],
+        named: Mapping[Digest, int] | None = None,
+    ) -> TakenOut:
         """Remove `roots` with their tags, and those of `parts` that nobody else needs or uses.
 
         `parts` are all their blobs with their sizes: whoever wants to put one of them back waits
         for the end. What is in use at the call stays, and so does what comes into use before its
-        file has gone. Raises StoreError when the catalog cannot be told.
+        file has gone. So does a root with more tags than `named` says, those that it had when it
+        was chosen: somebody has just got it. Raises StoreError when the catalog cannot be told.
         """
         catalog, store = self.accounts.catalog, self.accounts.store
         # No await before the request: what comes into use now, comes too late.
@@ -54,7 +60,7 @@ class TakeOut:
             self.accounts.leaving(sum(parts.values())),
             store.removals.of(list(parts)),
         ):
-            removed = await catalog.remove_images(roots, busy)
+            removed = await catalog.remove_images(roots, busy, named)
             self.forget(removed.manifests)
             busy |= self.busy()
             gone = await self._remove_files(removed, busy)

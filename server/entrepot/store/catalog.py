@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -277,13 +277,19 @@ class Catalog:
             return Totals(int(blobs), int(size))
         return Totals()
 
-    async def remove_images(self, roots: Iterable[Digest], held: Collection[Digest]) -> Removed:
+    async def remove_images(
+        self,
+        roots: Iterable[Digest],
+        held: Collection[Digest],
+        named: Mapping[Digest, int] | None = None,
+    ) -> Removed:
         """Take manifests out, with their tags and with what nothing else lists; all or nothing.
 
-        Blobs in `held` stay. The files are the caller's to remove, afterwards: a process that dies
-        in between leaves files without a row, never a row without its file.
+        Blobs in `held` stay, and roots that have more tags by now than `named` says. The files are
+        the caller's to remove, afterwards: a process that dies in between leaves files without a
+        row, never a row without its file.
         """
-        return await self._remove(remove_images(roots, held))
+        return await self._remove(remove_images(roots, held, named))
 
     async def remove_blobs(self, digests: Iterable[Digest]) -> Removed:
         """Forget blobs, and manifests among them, but not the tags that lead to them."""

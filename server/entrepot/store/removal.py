@@ -6,17 +6,29 @@ loop's thread has no part.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from entrepot.oci.digest import Digest
 from entrepot.store.database import Rows, Statement
 from entrepot.store.record import Removed
 from entrepot.store.rows import tag_key
 
-_BEGIN = ("DELETE FROM doomed", "DELETE FROM held", "DELETE FROM gone")
+_BEGIN = (
+    "DELETE FROM doomed",
+    "DELETE FROM named",
+    "DELETE FROM held",
+    "DELETE FROM gone",
+)
 _DOOM = "INSERT OR IGNORE INTO doomed VALUES (?)"
+_NAME = "INSERT INTO named VALUES (?, ?)"
 _HOLD = "INSERT OR IGNORE INTO held VALUES (?)"
-# Somebody may have come to list one since it was chosen.
+# Somebody may have given one another name since it was chosen, or have come to list it.
+_NAMED_SINCE = """
+    DELETE FROM doomed WHERE EXISTS (
+        SELECT 1 FROM named WHERE named.digest = doomed.digest
+        AND named.tags < (SELECT count(*) FROM tags WHERE tags.digest = named.digest)
+    )
+"""
 _ROOTS_ONLY = """
     DELETE FROM doomed WHERE EXISTS (
         SELECT 1 FROM links
@@ -56,15 +68,22 @@ _DEPTH = 3
 """An index may list indexes; nobody has seen more than two levels of them."""
 
 
-def remove_images(roots: Iterable[Digest], held: Collection[Digest]) -> list[Statement]:
+def remove_images(
+    roots: Iterable[Digest],
+    held: Collection[Digest],
+    named: Mapping[Digest, int] | None = None,
+) -> list[Statement]:
     """Make the statements that remove `roots`, their tags, and what nothing else needs.
 
-    Blobs in `held` are left, whoever needs them: somebody is reading or filling them. What a
-    manifest that stays lists is never taken, not even a root (P9): only its tags are.
+    One that has more tags by now than `named` says stays, with all of them. Blobs in `held` are
+    left, whoever needs them: somebody is reading or filling them. What a manifest that stays lists
+    is never taken, not even a root (P9): only its tags are.
     """
     return [
         *(Statement(sql) for sql in _BEGIN),
         Statement(_DOOM, [(str(root),) for root in roots]),
+        Statement(_NAME, [(str(root), tags) for root, tags in (named or {}).items()]),
+        Statement(_NAMED_SINCE),
         Statement(_HOLD, [(str(digest),) for digest in held]),
         Statement(_UNTAG, asks=True),
         Statement(_ROOTS_ONLY),

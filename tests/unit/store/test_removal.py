@@ -96,6 +96,22 @@ async def test_a_manifest_with_a_tag_of_its_own_is_left(catalog: Catalog) -> Non
     assert await catalog.is_manifest(d("amd64"))
 
 
+async def test_what_has_got_another_name_since_it_was_chosen_is_left(catalog: Catalog) -> None:
+    await put_image(catalog, "one", amd64=["a"])
+    await put_image(catalog, "two", riscv64=["b"])
+    late = TagRecord("r", PAUSE, Tag.parse("late"), d("one"), OCI_INDEX, 7, 2.0, "m")
+    await catalog.put_tag(late)
+    removed = await catalog.remove_images(
+        [d("one"), d("two")], held=(), named={d("one"): 1, d("two"): 1}
+    )
+    known = ("one", "two", "riscv64", "b")
+    assert names(removed, *known) == ({"two"}, {"two", "riscv64"}, {"two", "riscv64", "b"})
+    assert await catalog.tag("r", PAUSE, Tag.parse("one")) is not None
+    assert await catalog.blob(d("a")) is not None
+    removed = await catalog.remove_images([d("one")], held=(), named={d("one"): 2})
+    assert names(removed, "one", "amd64", "a")[0] == {"one", "late"}
+
+
 async def test_what_somebody_reads_is_left(catalog: Catalog) -> None:
     await put_image(catalog, "one", amd64=["a", "b"])
     removed = await catalog.remove_images([d("one")], held={d("a")})
