@@ -113,8 +113,8 @@ class LongRun:
                 REGISTRY: {"mirrors": [{"url": url} for url in mirrors], "tag_ttl": "60s"},
                 SICK: {"mirrors": [{"url": sick}], "tag_ttl": "0s"},
             },
-            # Small enough that something has to go all the time; what is kept comes on top. Where it
-            # took the place of the rest, a tag could not be kept, nor be answered a second time.
+            # Small enough that something has to go all the time. What is kept comes on top: where
+            # it took all the room, a tag would not be kept, nor answered a second time.
             "cache": {
                 "path": str(self._directory / "cache"),
                 "memory": "8MiB",
