@@ -30,9 +30,6 @@ FIRST = 10_000
 EVERY = 50_000
 _LOADS = 2
 _TROUBLED = 0.02
-_TURNOVER_BYTES = 12 << 20
-_KEPT_BYTES = 8
-"""For each request: one in four hundred leaves manifests of some 2,000 bytes that are kept."""
 _SETTLE_S = 40.0
 _POLL_S = 0.25
 
@@ -113,12 +110,11 @@ class LongRun:
                 REGISTRY: {"mirrors": [{"url": url} for url in mirrors], "tag_ttl": "60s"},
                 SICK: {"mirrors": [{"url": sick}], "tag_ttl": "0s"},
             },
-            # Small enough that something has to go all the time. What is kept comes on top: where
-            # it took all the room, a tag would not be kept, nor answered a second time.
+            # small enough that something has to go all the time
             "cache": {
                 "path": str(self._directory / "cache"),
                 "memory": "8MiB",
-                "max_size": _TURNOVER_BYTES + _KEPT_BYTES * self._plan.requests,
+                "max_size": "12MiB",
                 "min_free": "none",
                 # its mirror does not give them again
                 "keep": [f"{SICK}/*"],
