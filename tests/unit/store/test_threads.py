@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,21 @@ async def threads() -> AsyncIterator[DiskThreads]:
 
 async def started(event: threading.Event) -> None:
     assert await asyncio.to_thread(event.wait, 30)
+
+
+@asynccontextmanager
+async def occupied(threads: DiskThreads) -> AsyncIterator[threading.Event]:
+    """The only thread is busy until the event is set; at the end of the block it is free."""
+    begun, go = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        begun.set()
+        go.wait(30)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(threads.run(occupy))
+        await started(begun)
+        yield go
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -97,16 +113,8 @@ async def test_failure_of_abandoned_work_is_not_reported(threads: DiskThreads) -
 
 
 async def test_work_that_has_not_begun_is_taken_back(threads: DiskThreads) -> None:
-    begun, go = threading.Event(), threading.Event()
     ran: list[str] = []
-
-    def occupy() -> None:
-        begun.set()
-        go.wait(30)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(threads.run(occupy))
-        await started(begun)
+    async with asyncio.TaskGroup() as group, occupied(threads) as go:
         task = group.create_task(threads.run(lambda: ran.append("second")))
         await asyncio.sleep(0)
         task.cancel()
@@ -117,16 +125,8 @@ async def test_work_that_has_not_begun_is_taken_back(threads: DiskThreads) -> No
 
 
 async def test_work_that_gives_something_back_is_done_whoever_leaves(threads: DiskThreads) -> None:
-    begun, go = threading.Event(), threading.Event()
     ran: list[str] = []
-
-    def occupy() -> None:
-        begun.set()
-        go.wait(30)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(threads.run(occupy))
-        await started(begun)
+    async with asyncio.TaskGroup() as group, occupied(threads) as go:
         task = group.create_task(threads.finish(lambda: ran.append("closed")))
         for _ in range(3):
             await asyncio.sleep(0)
